@@ -1,0 +1,47 @@
+# Every chore, one line each. `make demo` and `make test` set up all they need.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+SHELL  := /bin/bash
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test test-fast lint types contracts check bench docs-check lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+env: $(VENV)/.installed ## the environment, from the lock
+
+$(VENV)/.installed: requirements/dev.txt requirements/bootstrap.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bootstrap.txt
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements/dev.txt \
+	  || $(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --offline --editable . \
+	  || $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test: env ## all tests (those on real images run where ../shared/data is)
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+test-fast: env ## the tests that take seconds
+	$(BIN)/python -m pytest -m "not slow and not browser"
+
+lint: env ## ruff: style, bugs, docstrings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: env ## mypy, strict
+	$(BIN)/mypy
+
+contracts: env ## imports go one way
+	$(BIN)/lint-imports
+
+check: lint types contracts test ## everything that .ci/run asks
+
+lock: env ## write the lock anew
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-emit-index-url --quiet -o requirements/dev.txt
+
+clean: ## what was built
+	rm -rf $(VENV) demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage

@@ -1,0 +1,1 @@
+"""The doors: command line and page. Thin; nothing imports them."""

@@ -1,0 +1,329 @@
+"""Settings of every stage: frozen, checked at construction, presets as data, TOML in and out."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import tomli_w
+
+from tumorscan.errors import SettingsError
+
+T = TypeVar("T")
+
+
+def _within(owner: object, name: str, low: float, high: float) -> None:
+    value = getattr(owner, name)
+    if not low <= value <= high:
+        raise SettingsError(f"{type(owner).__name__}.{name} is {value}: it must lie in [{low:g}, {high:g}]")
+
+
+@dataclass(frozen=True)
+class ReadLimits:
+    """What is refused before it is decoded."""
+
+    max_bytes: int = 256 * 1024 * 1024
+    max_pixels: int = 64 * 1024 * 1024
+    min_side: int = 16
+
+    def __post_init__(self) -> None:
+        _within(self, "max_bytes", 1, 2**40)
+        _within(self, "max_pixels", 1, 2**34)
+        _within(self, "min_side", 1, 4096)
+
+
+@dataclass(frozen=True)
+class FrameSettings:
+    """From a scan of any shape to S x S. Without crop and pad the picture is stretched, as the original did."""
+
+    size: int = 224
+    crop_head: bool = False
+    pad_square: bool = False
+
+    def __post_init__(self) -> None:
+        _within(self, "size", 32, 1024)
+
+
+@dataclass(frozen=True)
+class DenoiseSettings:
+    """Non-local means (Buades 2005). `original` is scikit-image's on RGB, `fast` is OpenCV's."""
+
+    method: Literal["off", "original", "fast"] = "original"
+    patch_size: int = 5
+    patch_distance: int = 3
+    h_factor: float = 1.15
+
+    def __post_init__(self) -> None:
+        _within(self, "patch_size", 1, 21)
+        _within(self, "patch_distance", 1, 21)
+        _within(self, "h_factor", 0, 10)
+
+
+@dataclass(frozen=True)
+class ContrastSettings:
+    """CLAHE (Zuiderveld 1994) on L of CIELAB."""
+
+    method: Literal["off", "clahe"] = "clahe"
+    clip_limit: float = 2.0
+    tiles: int = 8
+
+    def __post_init__(self) -> None:
+        _within(self, "clip_limit", 0.1, 100)
+        _within(self, "tiles", 1, 64)
+
+
+@dataclass(frozen=True)
+class PrepareSettings:
+    """The one path from scan to network, for training and serving."""
+
+    frame: FrameSettings = field(default_factory=FrameSettings)
+    denoise: DenoiseSettings = field(default_factory=DenoiseSettings)
+    contrast: ContrastSettings = field(default_factory=ContrastSettings)
+
+
+@dataclass(frozen=True)
+class AugmentSettings:
+    """Random changes of training pictures; 0 switches one off.
+
+    Attributes:
+        flip: probability of a left-right mirror.
+        rotation: largest turn either way, as a fraction of a full turn. The original's code has
+            Keras's 0.15 (54 degrees); its text says "15 %", which is the same thing in Keras's unit.
+        zoom: largest zoom in or out, as a fraction of the side.
+        brightness: largest shift, as a fraction of the range 0..255.
+        contrast: largest change of the distance to the mean, as a fraction.
+        fill: what comes in from outside the picture.
+    """
+
+    flip: float = 0.5
+    rotation: float = 0.15
+    zoom: float = 0.1
+    brightness: float = 0.1
+    contrast: float = 0.1
+    fill: Literal["reflect", "edge", "black"] = "reflect"
+
+    def __post_init__(self) -> None:
+        _within(self, "flip", 0, 1)
+        _within(self, "rotation", 0, 0.5)
+        for name in ("zoom", "brightness", "contrast"):
+            _within(self, name, 0, 0.9)
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """Shares of the four splits, drawn by group and stratified by label."""
+
+    validation: float = 0.15
+    calibration: float = 0.15
+    test: float = 0.2
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("validation", "calibration", "test"):
+            _within(self, name, 0.01, 0.9)
+        if self.train <= 0:
+            raise SettingsError("SplitSettings: validation, calibration and test leave nothing to train on")
+
+    @property
+    def train(self) -> float:
+        return round(1.0 - self.validation - self.calibration - self.test, 10)
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The network. `weights` is `imagenet`, `none`, or a path to .npz, .weights.h5 or .keras."""
+
+    trunk: Literal["ResNet50V2", "EfficientNetB0"] = "ResNet50V2"
+    weights: str = "imagenet"
+    dense: int = 256
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        _within(self, "dense", 1, 8192)
+        _within(self, "dropout", 0, 0.95)
+
+
+@dataclass(frozen=True)
+class PhaseSettings:
+    """One phase of the training.
+
+    Attributes:
+        epochs: at most so many; 0 leaves the phase out.
+        rate: Adam's learning rate at the start.
+        views: augmented copies of each training picture; the frozen part of the network sees each
+            once, and epoch e trains on view e modulo `views`.
+        patience: epochs without a better validation AUC before the phase stops.
+        plateau: epochs without a better validation AUC before the rate is halved.
+    """
+
+    epochs: int
+    rate: float
+    views: int = 4
+    patience: int = 8
+    plateau: int = 3
+
+    def __post_init__(self) -> None:
+        _within(self, "epochs", 0, 10_000)
+        _within(self, "rate", 1e-9, 1.0)
+        _within(self, "views", 1, 1000)
+        _within(self, "patience", 1, 10_000)
+        _within(self, "plateau", 1, 10_000)
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Both phases and what they share. `unfrozen` counts layers of the trunk from its top."""
+
+    batch: int = 32
+    seed: int = 1
+    unfrozen: int = 40
+    class_weights: bool = True
+    mixed_precision: bool = False
+    frozen: PhaseSettings = field(default_factory=lambda: PhaseSettings(epochs=20, rate=1e-3))
+    tuned: PhaseSettings = field(default_factory=lambda: PhaseSettings(epochs=10, rate=1e-5))
+
+    def __post_init__(self) -> None:
+        _within(self, "batch", 2, 4096)
+        _within(self, "unfrozen", 0, 10_000)
+
+
+@dataclass(frozen=True)
+class DecideSettings:
+    """What the threshold is fitted for, on the calibration split."""
+
+    sensitivity: float = 0.97
+
+    def __post_init__(self) -> None:
+        _within(self, "sensitivity", 0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that makes a run what it is."""
+
+    preset: str = "original"
+    prepare: PrepareSettings = field(default_factory=PrepareSettings)
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    split: SplitSettings = field(default_factory=SplitSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+    decide: DecideSettings = field(default_factory=DecideSettings)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # The README that started this project, fact by fact; the defaults above are its numbers.
+    "original": {},
+    # Small and short: the demo and the tests draw phantoms and train this from nothing in a minute.
+    "quick": {
+        "prepare": {"frame": {"size": 96}, "denoise": {"method": "fast"}},
+        "augment": {"rotation": 0.05},
+        "model": {"weights": "none"},
+        "train": {
+            "batch": 16,
+            "frozen": {"epochs": 6, "rate": 1e-3, "views": 2},
+            "tuned": {"epochs": 2, "rate": 1e-4, "views": 2},
+        },
+    },
+}
+
+
+def preset(name: str) -> Settings:
+    """Settings of a preset by name.
+
+    Raises:
+        SettingsError: there is no such preset.
+    """
+    if name not in PRESETS:
+        raise SettingsError(f"there is no preset {name!r}: choose one of {', '.join(PRESETS)}")
+    return settings_from({"preset": name})
+
+
+def settings_from(table: Mapping[str, Any]) -> Settings:
+    """Settings from nested tables, laid over the preset that the table names (`original` if none).
+
+    Raises:
+        SettingsError: an unknown preset or key, or a value of the wrong kind or out of range.
+    """
+    name = table.get("preset", "original")
+    if not isinstance(name, str) or name not in PRESETS:
+        raise SettingsError(f"there is no preset {name!r}: choose one of {', '.join(PRESETS)}")
+    return from_table(Settings, _laid_over(PRESETS[name], table))
+
+
+def read_settings(path: Path) -> Settings:
+    """Settings from a TOML file.
+
+    Raises:
+        SettingsError: the file is missing, is not TOML, or `settings_from` refuses what it holds.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not a TOML file ({error})") from error
+    try:
+        return settings_from(table)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def to_toml(settings: Settings) -> str:
+    """The settings as TOML; `read_settings` gives the same settings back."""
+    return tomli_w.dumps(to_table(settings))
+
+
+def to_table(settings: Any) -> dict[str, Any]:
+    """A settings dataclass as nested tables of plain values."""
+    return dataclasses.asdict(settings)
+
+
+def from_table(kind: type[T], table: Mapping[str, Any], where: str = "") -> T:
+    """A settings dataclass from nested tables; what is absent keeps its default.
+
+    Raises:
+        SettingsError: an unknown key (named with its place), or a value of the wrong kind.
+    """
+    hints = get_type_hints(kind)
+    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        place = f"{where}{key}"
+        if key not in known:
+            raise SettingsError(f"unknown setting {place!r}: known here are {', '.join(sorted(known))}")
+        values[key] = _convert(hints[key], value, place)
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise SettingsError(f"settings {where.rstrip('.') or kind.__name__!r}: {error}") from error
+
+
+def _convert(hint: Any, value: Any, place: str) -> Any:
+    if is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise SettingsError(f"setting {place!r} is a table, not {value!r}")
+        return from_table(hint, value, f"{place}.")  # type: ignore[arg-type]
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise SettingsError(
+                f"setting {place!r} is {value!r}: choose one of {', '.join(map(str, get_args(hint)))}"
+            )
+        return value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise SettingsError(f"setting {place!r} is {value!r}: it must be of kind {hint.__name__}")
+    return value
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        both = isinstance(under, Mapping) and isinstance(value, Mapping)
+        merged[key] = _laid_over(under, value) if both else value  # type: ignore[arg-type]
+    return merged

@@ -1,0 +1,1 @@
+"""Folders to batches: labels, groups, splits, augmentation, phantoms."""

@@ -1,0 +1,1 @@
+"""A scan to a finding: engines, calibration, decision."""

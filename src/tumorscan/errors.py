@@ -1,0 +1,74 @@
+"""Every error that tumorscan raises on purpose: one line that names the thing, the cause and the cure."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+from typing import ClassVar
+
+
+class TumorscanError(Exception):
+    """Base of all. `exit_code` is what the command line ends with."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class SettingsError(TumorscanError):
+    """A setting or an argument is unknown, of the wrong kind or out of range."""
+
+    exit_code = 2
+
+
+class UnreadableScan(TumorscanError):
+    """A file is missing, empty, damaged, too large or no picture."""
+
+    exit_code = 3
+
+    def __init__(self, file: str, cause: str) -> None:
+        super().__init__(f"{file}: {cause}")
+        self.file = file
+        self.cause = cause
+
+
+class DataError(TumorscanError):
+    """A data set cannot be used as it is: labels, columns, groups, splits."""
+
+    exit_code = 4
+
+
+class BundleError(TumorscanError):
+    """A bundle or weights file is absent, damaged, incomplete or of another make."""
+
+    exit_code = 5
+
+
+class EnvironmentProblem(TumorscanError):
+    """The machine is in the way: full disk, port in use, read-only folder."""
+
+    exit_code = 6
+
+
+class MissingExtra(EnvironmentProblem):
+    """An optional dependency is not installed."""
+
+    def __init__(self, module: str, extra: str) -> None:
+        super().__init__(f"{module} is not installed: pip install 'tumorscan[{extra}]'")
+        self.module = module
+        self.extra = extra
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import an optional dependency.
+
+    Args:
+        module: dotted name, for example ``"skimage.restoration"``.
+        extra: the extra of tumorscan that brings it.
+
+    Raises:
+        MissingExtra: the module is absent; the message is the pip line that brings it.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        # A module missing deeper down is a broken install, which the pip line mends as well.
+        raise MissingExtra(module.partition(".")[0], extra) from error

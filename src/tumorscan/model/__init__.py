@@ -1,0 +1,1 @@
+"""Batches to a bundle: network, training, the artefact on disk."""

@@ -1,0 +1,1 @@
+"""Bytes to pixels: what is in a file, told by its content."""

@@ -1,0 +1,1 @@
+"""Whole studies: a run from folder to bundle, cross-validation, experiments."""

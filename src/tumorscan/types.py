@@ -1,0 +1,193 @@
+"""What crosses from one room to the next: frozen, with shapes, dtypes and units stated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+"""uint8 RGB, H x W x 3, 0..255."""
+
+Label = Literal["tumor", "no_tumor"]
+
+
+class Verdict(StrEnum):
+    """What the system says of a picture."""
+
+    TUMOR = "TUMOR DETECTED"
+    NO_TUMOR = "NO TUMOR"
+    CANNOT_SAY = "CANNOT SAY"
+    NOT_BRAIN_MRI = "NOT A BRAIN MRI"
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A picture as read, with where it came from.
+
+    Attributes:
+        pixels: uint8 RGB, H x W x 3. Grey pictures have three equal channels.
+        name: the file as the user named it.
+        format: PNG, JPEG, BMP, TIFF or WEBP, by content.
+        mode: Pillow's mode of the stored pixels: L, RGB, RGBA, P, I;16 ...
+        file_bytes: size of the file in bytes.
+        is_grey: all three channels are equal everywhere.
+        notes: what the reader did beyond decoding ("alpha dropped", "16 bit windowed to ...").
+    """
+
+    pixels: Picture
+    name: str
+    format: str
+    mode: str
+    file_bytes: int
+    is_grey: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How a scan became a square: crop box, padding and size; enough to carry a point back.
+
+    Attributes:
+        left, top, width, height: the cropped box in pixels of the scan.
+        pad_left, pad_top: padding added before the resize, in pixels of the scan.
+        padded_width, padded_height: size after padding, in pixels of the scan.
+        size: side of the prepared picture in pixels.
+    """
+
+    left: int
+    top: int
+    width: int
+    height: int
+    pad_left: int
+    pad_top: int
+    padded_width: int
+    padded_height: int
+    size: int
+
+    def to_scan(self, x: float, y: float) -> tuple[float, float]:
+        """Carry a point of the prepared picture (pixels) to the scan (pixels)."""
+        return (
+            x / self.size * self.padded_width - self.pad_left + self.left,
+            y / self.size * self.padded_height - self.pad_top + self.top,
+        )
+
+    def from_scan(self, x: float, y: float) -> tuple[float, float]:
+        """Carry a point of the scan (pixels) to the prepared picture (pixels)."""
+        return (
+            (x - self.left + self.pad_left) * self.size / self.padded_width,
+            (y - self.top + self.pad_top) * self.size / self.padded_height,
+        )
+
+
+@dataclass(frozen=True)
+class Step:
+    """The picture after one stage of the preparation."""
+
+    name: str
+    pixels: Picture
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the network sees.
+
+    Attributes:
+        pixels: uint8 RGB, S x S x 3.
+        frame: the way back to the scan.
+        steps: the picture after each stage, first the framed scan; empty unless asked for.
+    """
+
+    pixels: Picture
+    frame: Frame
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with its confidence interval.
+
+    Attributes:
+        value: the estimate; nan where it is undefined (no positives, say).
+        low, high: bounds.
+        method: how the bounds were made ("exact binomial", "bootstrap over groups" ...).
+        level: confidence level.
+    """
+
+    value: float
+    low: float
+    high: float
+    method: str
+    level: float = 0.95
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold and what it was measured to do.
+
+    Attributes:
+        name: for example ``"screening"``.
+        threshold: a tumor is reported at a calibrated probability at or above this, 0..1.
+        wanted_sensitivity: what the fit aimed at.
+        sensitivity, specificity: on the pictures that it was fitted on.
+        fitted_on: the data of the fit, in words.
+    """
+
+    name: str
+    threshold: float
+    wanted_sensitivity: float
+    sensitivity: Interval
+    specificity: Interval
+    fitted_on: str
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What an engine returns for a batch of N pictures.
+
+    Attributes:
+        logits: float32, N. Uncalibrated, of "tumor".
+    """
+
+    logits: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The answer for one picture.
+
+    Attributes:
+        file: as the user named it.
+        verdict: one of `Verdict`.
+        probability: calibrated probability of a tumor, 0..1.
+        confidence: of the verdict, per cent: the probability of what was said.
+        threshold: the operating point's.
+        operating_point: its name.
+        model: name and version of the bundle.
+        notes: what the reader and the preparation did.
+        milliseconds: time of each stage.
+    """
+
+    file: str
+    verdict: Verdict
+    probability: float
+    confidence: float
+    threshold: float
+    operating_point: str
+    model: str
+    notes: tuple[str, ...] = ()
+    milliseconds: dict[str, float] = field(default_factory=dict)
