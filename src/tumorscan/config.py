@@ -38,7 +38,7 @@ class ReadLimits:
 
 @dataclass(frozen=True)
 class FrameSettings:
-    """From a scan of any shape to S x S. Without crop and pad the picture is stretched, as the original did."""
+    """From a scan of any shape to S x S; without crop and pad it is stretched, as the original did."""
 
     size: int = 224
     crop_head: bool = False
@@ -130,6 +130,7 @@ class SplitSettings:
 
     @property
     def train(self) -> float:
+        """What the other three leave."""
         return round(1.0 - self.validation - self.calibration - self.test, 10)
 
 
