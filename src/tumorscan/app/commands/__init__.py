@@ -1,0 +1,33 @@
+"""The commands, each a module with HELP, DESCRIPTION, add_arguments and run; none imports heavy things."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Protocol
+
+from tumorscan.app.commands import app, catalog, evaluate, info, phantom, predict, prepare, train
+
+
+class Command(Protocol):
+    """What a module of this package offers."""
+
+    HELP: str
+    DESCRIPTION: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the command's arguments."""
+
+    def run(self, options: argparse.Namespace) -> int:
+        """Do it; returns the exit code."""
+
+
+COMMANDS: dict[str, Command] = {
+    "catalog": catalog,
+    "prepare": prepare,
+    "train": train,
+    "evaluate": evaluate,
+    "predict": predict,
+    "app": app,
+    "phantom": phantom,
+    "info": info,
+}

@@ -1,0 +1,33 @@
+"""`tumorscan app`: the page."""
+
+from __future__ import annotations
+
+import argparse
+
+from tumorscan.app.commands.shared import add_model, say
+from tumorscan.errors import SettingsError
+
+HELP = "open the page: drop a picture, read the verdict"
+DESCRIPTION = """\
+Serves the page on this machine. Everything stays here: no telemetry, no outside request, and what is
+uploaded is deleted."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_model(parser)
+    parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine only")
+    parser.add_argument("--port", type=int, default=7860, help="default: 7860")
+    parser.set_defaults(json=False)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until interrupted."""
+    from tumorscan.app.page import serve
+    from tumorscan.detect.detector import load_detector
+
+    if not 1 <= options.port <= 65535:
+        raise SettingsError(f"--port is {options.port}: it must lie in [1, 65535]")
+    detector = load_detector(options.model, options.engine)
+    serve(detector, options.host, options.port, say=say)
+    return 0

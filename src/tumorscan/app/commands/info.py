@@ -1,0 +1,76 @@
+"""`tumorscan info`: what this installation, or a bundle, is and can do."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import tumorscan
+from tumorscan.app.commands.shared import add_json, emit
+from tumorscan.config import PRESETS, ModelSettings
+
+HELP = "what this installation can do, or what a bundle is"
+DESCRIPTION = """\
+Without --model: version, presets, trunks and which extras are installed. With --model: what the bundle
+says of itself, after its files were verified."""
+
+_EXTRAS = {"original": "skimage", "train": "keras", "app": "gradio"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--model", type=Path, metavar="BUNDLE", help="folder of a bundle or a run")
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the table."""
+    table = _of_bundle(options.model) if options.model else _of_installation()
+    emit(options, table, "\n".join(f"{key}: {_text(value)}" for key, value in table.items()))
+    return 0
+
+
+def _of_installation() -> dict[str, Any]:
+    from tumorscan.data.batches import default_cache
+
+    return {
+        "version": tumorscan.__version__,
+        "python": platform.python_version(),
+        "presets": list(PRESETS),
+        "trunks": list(get_args(get_type_hints(ModelSettings)["trunk"])),
+        "extras": {extra: find_spec(module) is not None for extra, module in _EXTRAS.items()},
+        "cache": str(default_cache()),
+    }
+
+
+def _of_bundle(path: Path) -> dict[str, Any]:
+    from tumorscan.config import to_table
+    from tumorscan.model.bundle import read_bundle
+
+    manifest = read_bundle(path).manifest
+    return {
+        "model": manifest.title,
+        "created": manifest.created,
+        "code_version": manifest.code_version,
+        "temperature": manifest.temperature,
+        "operating_points": [
+            {"name": p.name, "threshold": p.threshold, "fitted_on": p.fitted_on}
+            for p in manifest.operating_points
+        ],
+        "prepare": to_table(manifest.settings.prepare),
+        "lineage": dict(manifest.lineage),
+        "looks": dict(manifest.looks),
+    }
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(
+            f"{key} {'yes' if one is True else 'no' if one is False else one}" for key, one in value.items()
+        )
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

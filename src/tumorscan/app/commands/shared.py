@@ -1,0 +1,64 @@
+"""Arguments and output that several commands have in common."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tumorscan.config import PRESETS, Settings, preset, read_settings
+
+RESEARCH_USE = "Research and teaching software: not a medical device, never a diagnosis."
+
+
+def add_json(parser: argparse.ArgumentParser, what: str = "one JSON object instead of text") -> None:
+    """The flag that makes a command speak to programs."""
+    parser.add_argument("--json", action="store_true", help=what)
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """A preset by name, or settings from a file."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--preset", choices=list(PRESETS), default="original", help="default: original")
+    group.add_argument(
+        "--settings", type=Path, metavar="TOML", help="settings from a file, laid over its preset"
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Which bundle answers, on which engine."""
+    parser.add_argument(
+        "--model", type=Path, required=True, metavar="BUNDLE", help="folder of a bundle, or of a finished run"
+    )
+    parser.add_argument("--engine", default="keras", help="what runs the network (default: keras)")
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The settings that the arguments name."""
+    return read_settings(options.settings) if options.settings else preset(options.preset)
+
+
+def with_weights(settings: Settings, weights: str | None) -> Settings:
+    """The same settings with another source of weights; a path is made absolute, so a resume finds it."""
+    if weights is None:
+        return settings
+    source = weights if weights in ("imagenet", "none") else str(Path(weights).resolve())
+    return replace(settings, model=replace(settings.model, weights=source))
+
+
+def emit(options: argparse.Namespace, table: dict[str, Any], text: str) -> None:
+    """Print the result for a program or for a person."""
+    print(json.dumps(table) if options.json else text)
+
+
+def say(line: str) -> None:
+    """A line of progress, on stderr so that stdout stays the result's."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def shows_progress(options: argparse.Namespace) -> bool:
+    """Bars are for people at a terminal."""
+    return sys.stderr.isatty() and not options.json

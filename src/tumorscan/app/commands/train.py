@@ -1,0 +1,52 @@
+"""`tumorscan train`: from a folder to a bundle."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tumorscan.app.commands.shared import (
+    add_json,
+    add_settings,
+    emit,
+    say,
+    settings_of,
+    shows_progress,
+    with_weights,
+)
+
+HELP = "train a model on folders or csv files and write its bundle"
+DESCRIPTION = """\
+Catalogs the pictures, splits them by group into train, validation, calibration and test, prepares
+them, trains in two phases, fits temperature and threshold on the calibration split, and writes the
+bundle to OUT/bundle. The test split is not opened. A killed run goes on when the same command is
+given again."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("sources", nargs="+", type=Path, metavar="FOLDER|CSV")
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
+    add_settings(parser)
+    parser.add_argument(
+        "--weights", metavar="SOURCE", help="imagenet (download), none, or a .npz, .weights.h5 or .keras file"
+    )
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, or go on training."""
+    from tumorscan.study.run import train_run
+
+    settings = with_weights(settings_of(options), options.weights)
+    bundle = train_run(options.sources, settings, options.out, progress=shows_progress(options), say=say)
+    temperature, point = bundle.fitted()
+    table = {
+        "bundle": str(bundle.folder),
+        "model": bundle.manifest.title,
+        "temperature": temperature,
+        "threshold": point.threshold,
+        "validation_auc": bundle.manifest.lineage["chosen"]["val_auc"],
+    }
+    emit(options, table, f"{bundle.manifest.title} -> {bundle.folder}")
+    return 0

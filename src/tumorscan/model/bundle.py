@@ -1,0 +1,224 @@
+"""The bundle: one folder that holds a trained model and all that an answer depends on.
+
+`bundle.json` names the SHA-256 of every other file and of itself. Nothing in a bundle is a pickle
+and nothing in it can run code: weights are plain arrays, the network is rebuilt from settings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tumorscan.atomic import atomic_write_text
+from tumorscan.config import Settings, settings_from, to_table
+from tumorscan.errors import BundleError, EnvironmentProblem, SettingsError
+from tumorscan.types import Interval, OperatingPoint
+
+SCHEMA = 1
+MANIFEST = "bundle.json"
+WEIGHTS = "weights.npz"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `bundle.json` says.
+
+    Attributes:
+        name: for people; the preset's unless given.
+        version: the first 12 hex digits of the weights' SHA-256.
+        created: UTC, ISO 8601.
+        code_version: of tumorscan at the time of training.
+        settings: all of them; `settings.prepare` is what serving does to a scan.
+        temperature: the logit is divided by it; None until fitted.
+        operating_points: thresholds on the calibrated probability; empty until fitted.
+        lineage: weights and data that it came from, by hash; split sizes; the chosen epoch.
+        metrics: what `evaluate` measured, by name of the data.
+        looks: how often each test set was opened.
+        files: SHA-256 of every other file in the folder.
+    """
+
+    name: str
+    version: str
+    created: str
+    code_version: str
+    settings: Settings
+    temperature: float | None = None
+    operating_points: tuple[OperatingPoint, ...] = ()
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    looks: Mapping[str, int] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """Name and version, as answers quote it."""
+        return f"{self.name} {self.version}"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle on disk."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def weights(self) -> Path:
+        """The network's variables by name."""
+        return self.folder / WEIGHTS
+
+    def fitted(self) -> tuple[float, OperatingPoint]:
+        """Temperature and default operating point.
+
+        Raises:
+            BundleError: they were never fitted, so the bundle cannot answer.
+        """
+        manifest = self.manifest
+        if manifest.temperature is None or not manifest.operating_points:
+            raise BundleError(
+                f"{self.folder}: temperature and threshold were never fitted; train it to the end"
+            )
+        return manifest.temperature, manifest.operating_points[0]
+
+    def count_look(self, test_set: str) -> Bundle:
+        """Record that a test set was opened; returns the bundle as it now stands on disk."""
+        looks = {**self.manifest.looks, test_set: self.manifest.looks.get(test_set, 0) + 1}
+        return self._rewrite(replace(self.manifest, looks=looks))
+
+    def record_metrics(self, test_set: str, metrics: Mapping[str, Any]) -> Bundle:
+        """Keep what was measured on a test set; returns the bundle as it now stands on disk."""
+        return self._rewrite(
+            replace(self.manifest, metrics={**self.manifest.metrics, test_set: dict(metrics)})
+        )
+
+    def _rewrite(self, manifest: Manifest) -> Bundle:
+        atomic_write_text(self.folder / MANIFEST, _to_json(manifest))
+        return Bundle(self.folder, manifest)
+
+
+def write_bundle(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
+    """Write a bundle beside its place and move it in; an older one there survives any failure.
+
+    Args:
+        folder: where it goes.
+        manifest: what it says; `files` and `version` are filled in here.
+        files: name -> content; `weights.npz` is among them.
+
+    Raises:
+        EnvironmentProblem: the disk is full or read-only.
+    """
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+    manifest = replace(manifest, files=hashes, version=hashes[WEIGHTS][:12])
+    made: Path | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        for name, content in files.items():
+            (made / name).write_bytes(content)
+        (made / MANIFEST).write_text(_to_json(manifest), encoding="utf-8")
+        made.chmod(0o755)
+        _move_in(made, folder)
+    except OSError as error:
+        raise EnvironmentProblem(f"{folder}: the bundle cannot be written ({error.strerror})") from error
+    finally:
+        if made is not None:
+            shutil.rmtree(made, ignore_errors=True)
+    return Bundle(folder, manifest)
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read and verify a bundle.
+
+    Args:
+        path: its folder, or the folder of a run that holds one.
+
+    Raises:
+        BundleError: absent, of an unknown schema, or a file that differs from its hash.
+    """
+    folder = path if (path / MANIFEST).is_file() else path / "bundle"
+    if not (folder / MANIFEST).is_file():
+        raise BundleError(f"{path}: no bundle here (no {MANIFEST}); `tumorscan train` makes one")
+    try:
+        manifest = _from_json((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (ValueError, KeyError, TypeError, AttributeError, SettingsError) as error:
+        raise BundleError(f"{folder / MANIFEST}: damaged or of another version ({error})") from error
+    except OSError as error:
+        raise BundleError(f"{folder / MANIFEST}: {error.strerror}") from error
+    for name, digest in manifest.files.items():
+        _verify(folder, name, digest)
+    return Bundle(folder, manifest)
+
+
+def _move_in(made: Path, folder: Path) -> None:
+    old = made.with_name(made.name + "-old")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        made.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _verify(folder: Path, name: str, digest: str) -> None:
+    if Path(name).name != name:
+        raise BundleError(f"{folder / MANIFEST}: names a file outside the bundle ({name})")
+    file = folder / name
+    if not file.is_file():
+        raise BundleError(f"{file}: missing from the bundle; copy the whole folder again")
+    with file.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != digest:
+        raise BundleError(f"{file}: changed since it was written (SHA-256 differs); copy the bundle again")
+
+
+def _to_json(manifest: Manifest) -> str:
+    table = {"schema": SCHEMA, **asdict(manifest), "settings": to_table(manifest.settings)}
+    table = _plain(table)
+    return json.dumps({**table, "sha256": _digest(table)}, indent=1, allow_nan=False) + "\n"
+
+
+def _from_json(text: str) -> Manifest:
+    table = json.loads(text)
+    digest = table.pop("sha256")
+    schema = table.pop("schema")
+    if schema != SCHEMA:
+        raise ValueError(f"schema {schema}, this tumorscan reads {SCHEMA}")
+    if digest != _digest({"schema": schema, **table}):
+        raise ValueError("its own SHA-256 differs")
+    table["settings"] = settings_from(table["settings"])
+    table["operating_points"] = tuple(_operating_point(point) for point in table["operating_points"])
+    return Manifest(**table)
+
+
+def _operating_point(table: Mapping[str, Any]) -> OperatingPoint:
+    bounds = {name: Interval(**_nan_for_none(table[name])) for name in ("sensitivity", "specificity")}
+    return OperatingPoint(**{**table, **bounds})
+
+
+def _nan_for_none(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: math.nan if value is None else value for key, value in table.items()}
+
+
+def _digest(table: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no nan: undefined figures become null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,185 @@
+"""One phase of a training: what stays frozen is cut off and run once over each augmented view.
+
+What is above the cut trains on the stored features. Both phases of the original are this one
+procedure with another cut.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from tumorscan.config import PhaseSettings, Settings
+from tumorscan.errors import require
+from tumorscan.model.checkpoint import Checkpoints
+from tumorscan.model.features import FrozenPart, slices, store_views
+from tumorscan.model.network import head_layers, train_only
+from tumorscan.model.schedule import Epoch, best_epoch, next_rate, should_stop
+from tumorscan.model.weights import fill, named_weights
+from tumorscan.types import Picture
+
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PhasePlan:
+    """What a phase trains.
+
+    Attributes:
+        name: of the phase.
+        settings: epochs, rate, views, patience.
+        cut: the highest layer of the frozen part.
+        unfrozen: layers of the trunk that train beside the head.
+    """
+
+    name: str
+    settings: PhaseSettings
+    cut: Any
+    unfrozen: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class _Features:
+    views: Sequence[NDArray[Any]]
+    targets: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    validation: NDArray[Any]
+    validation_targets: NDArray[np.float32]
+
+
+class Phase:
+    """Trains the part of a network above a cut, an epoch at a time, each one safe on disk."""
+
+    def __init__(self, network: Any, plan: PhasePlan, settings: Settings, state: Checkpoints) -> None:
+        keras = require("keras", "train")
+        self.plan, self.settings, self.state = plan, settings, state
+        train_only(network, [*plan.unfrozen, *head_layers(network)])
+        self.below = FrozenPart(network, plan.cut, settings.train.batch)
+        self.above = keras.Model(plan.cut.output, network.output)
+        self.above.compile(
+            optimizer=keras.optimizers.Adam(plan.settings.rate),
+            loss=keras.losses.BinaryCrossentropy(from_logits=True),
+            metrics=[
+                keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0),
+                keras.metrics.AUC(name="auc", from_logits=True, num_thresholds=1000),
+            ],
+        )
+        self.above.optimizer.build(self.above.trainable_variables)
+
+    def run(
+        self, pictures: Picture, labels: Labels, validation: tuple[Picture, Labels], progress: bool
+    ) -> None:
+        """Train until the schedule says stop, then load the best epoch into the network."""
+        name, phase = self.plan.name, self.plan.settings
+        earlier = [row for row in self.state.history() if row.phase != name]
+        history = [row for row in self.state.history() if row.phase == name]
+        if not should_stop(history, phase):
+            if history:
+                self._restore(history[-1].epoch)
+            features = self._features(pictures, labels, validation, progress)
+            steps = sum(1 for _ in self._batches(len(labels), 0))
+            with tqdm(
+                total=phase.epochs * steps,
+                initial=len(history) * steps,
+                desc=f"{name} phase",
+                disable=not progress,
+            ) as bar:
+                while not should_stop(history, phase):
+                    history.append(self._epoch(len(history), next_rate(history, phase), features, bar))
+                    self._keep(history, earlier)
+                    bar.set_postfix(
+                        val_auc=f"{history[-1].val_auc:.3f}", best=f"{best_epoch(history).val_auc:.3f}"
+                    )
+        shutil.rmtree(self._feature_folder, ignore_errors=True)
+        fill(self.above.layers, self.state.read_best(name), name)
+
+    @property
+    def _feature_folder(self) -> Any:
+        return self.state.folder / f"features-{self.plan.name}"
+
+    def _features(
+        self, pictures: Picture, labels: Labels, validation: tuple[Picture, Labels], progress: bool
+    ) -> _Features:
+        views = min(self.plan.settings.views, self.plan.settings.epochs)
+        total = views * len(pictures) + len(validation[0])
+        with tqdm(
+            total=total, desc=f"{self.plan.name} features", unit="picture", disable=not progress
+        ) as bar:
+            stored = store_views(
+                self.below,
+                pictures,
+                self.settings.augment,
+                self._feature_folder,
+                views=views,
+                seed=self.settings.train.seed,
+                tick=bar.update,
+            )
+            held_out = self.below.store(validation[0], self._feature_folder / "validation.npy", bar.update)
+        weights = class_weights(labels, balanced=self.settings.train.class_weights)
+        return _Features(stored, _targets(labels), weights, held_out, _targets(validation[1]))
+
+    def _epoch(self, epoch: int, rate: float, features: _Features, bar: Any) -> Epoch:
+        self.above.optimizer.learning_rate = rate
+        self._reseed(epoch)
+        view = features.views[epoch % len(features.views)]
+        trained: dict[str, Any] = {}
+        self.above.reset_metrics()
+        for rows in self._batches(len(features.targets), epoch):
+            trained = self.above.train_on_batch(
+                view[rows], features.targets[rows], features.weights[rows], return_dict=True
+            )
+            bar.update()
+        held_out: dict[str, Any] = {}
+        self.above.reset_metrics()
+        for part in slices(len(features.validation), self.settings.train.batch):
+            held_out = self.above.test_on_batch(
+                features.validation[part], features.validation_targets[part], return_dict=True
+            )
+        figures = [float(logs[key]) for logs in (trained, held_out) for key in ("loss", "accuracy", "auc")]
+        return Epoch(self.plan.name, epoch, rate, *figures)
+
+    def _batches(self, count: int, epoch: int) -> Iterator[NDArray[np.int64]]:
+        """Shuffled rows in batches of nearly equal size: a batch of one has no variance to normalise by."""
+        order = np.random.default_rng([self.settings.train.seed, epoch]).permutation(count)
+        for rows in np.array_split(order, max(1, -(-count // self.settings.train.batch))):
+            yield np.sort(rows)  # reads of the file on disk go forward
+
+    def _reseed(self, epoch: int) -> None:
+        """Dropout draws from seed and epoch alone, so a resumed epoch is the epoch that was lost."""
+        for variable in self.above.variables:
+            if "seed_generator" in variable.path:
+                variable.assign(np.array([self.settings.train.seed, epoch], np.uint32))
+
+    def _keep(self, history: Sequence[Epoch], earlier: Sequence[Epoch]) -> None:
+        newest, name = history[-1], self.plan.name
+        if best_epoch(history) is newest:
+            self.state.write_best(name, named_weights(self.above.layers))
+        arrays = {f"v{i}": np.asarray(variable) for i, variable in enumerate(self._variables())}
+        self.state.write(f"last-{name}-{newest.epoch}", arrays)
+        self.state.write_history([*earlier, *history])
+        self.state.drop(f"last-{name}-{newest.epoch - 1}")
+
+    def _restore(self, epoch: int) -> None:
+        kept = self.state.read(f"last-{self.plan.name}-{epoch}")
+        for i, variable in enumerate(self._variables()):
+            variable.assign(kept[f"v{i}"])
+
+    def _variables(self) -> list[Any]:
+        return [*self.above.variables, *self.above.optimizer.variables]
+
+
+def class_weights(labels: Labels, *, balanced: bool) -> NDArray[np.float32]:
+    """Weight of each picture: n / (2 n_class) when balanced, else 1."""
+    counts = np.bincount(labels, minlength=2)
+    weights = len(labels) / (2.0 * counts) if balanced else np.ones(2)
+    return weights[labels].astype(np.float32)
+
+
+def _targets(labels: Labels) -> NDArray[np.float32]:
+    return labels.astype(np.float32)[:, None]

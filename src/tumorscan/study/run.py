@@ -1,0 +1,213 @@
+"""A run: from a folder of pictures to a bundle, in one folder that can be gone on from after a kill."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import tumorscan
+from tumorscan.atomic import atomic_write_bytes, atomic_write_text
+from tumorscan.config import Settings, read_settings, to_toml
+from tumorscan.data.batches import PreparedPictures, default_cache
+from tumorscan.data.catalog import Record, build_catalog, read_catalog, write_catalog
+from tumorscan.data.split import Split, make_split, read_split, write_split
+from tumorscan.detect.calibrate import fit_temperature, probability
+from tumorscan.detect.decide import threshold_for
+from tumorscan.detect.engine import KerasEngine
+from tumorscan.errors import SettingsError
+from tumorscan.evaluate.intervals import exact_binomial
+from tumorscan.model.bundle import WEIGHTS, Bundle, Manifest, read_bundle, write_bundle
+from tumorscan.model.checkpoint import npz_bytes
+from tumorscan.model.train import Trained, TrainingData, train
+from tumorscan.model.weights import named_weights
+from tumorscan.types import OperatingPoint
+
+Say = Callable[[str], None]
+SETTINGS, CATALOG, SPLIT, BUNDLE, STATE, HISTORY = (
+    "settings.toml",
+    "catalog.csv",
+    "split.csv",
+    "bundle",
+    "state",
+    "history.json",
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One split, ready for a network: prepared pictures (uint8, N x S x S x 3) and labels (1 = tumor)."""
+
+    records: tuple[Record, ...]
+    pictures: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+
+def load_part(records: Sequence[Record], settings: Settings, *, progress: bool = False) -> Part:
+    """Prepare the pictures of some records, or take them from the cache."""
+    prepared = PreparedPictures(default_cache(), settings.prepare)
+    labels = np.array([record.label == "tumor" for record in records], np.int64)
+    return Part(tuple(records), prepared.load(records, progress=progress), labels)
+
+
+def train_run(
+    sources: Sequence[Path],
+    settings: Settings,
+    folder: Path,
+    *,
+    progress: bool = False,
+    say: Say = lambda _: None,
+) -> Bundle:
+    """Catalog, split, prepare, train, calibrate and write the bundle; goes on where a kill left off.
+
+    Args:
+        sources: folders of pictures or catalogs (csv).
+        settings: of the whole run.
+        folder: where everything goes; the bundle is its subfolder `bundle`.
+        progress: bars on stderr.
+        say: gets a line at each stage.
+
+    Raises:
+        SettingsError: the folder holds a run with other settings, or one that is complete.
+        DataError, BundleError, EnvironmentProblem: as their messages say.
+    """
+    _claim(folder, settings)
+    split = _split(sources, settings, folder, progress, say)
+    parts = {
+        name: load_part(split.parts[name], settings, progress=progress)
+        for name in ("train", "validation", "calibration")
+    }
+    data = TrainingData(
+        parts["train"].pictures,
+        parts["train"].labels,
+        parts["validation"].pictures,
+        parts["validation"].labels,
+    )
+    trained = train(data, settings, folder / STATE, progress=progress)
+    say(str(trained.weights))
+    chosen = trained.chosen
+    say(f"chosen: {chosen.phase} phase, epoch {chosen.epoch + 1}, validation AUC {chosen.val_auc:.3f}")
+    shutil.copyfile(folder / STATE / HISTORY, folder / HISTORY)
+    for phase, named in trained.by_phase.items():
+        atomic_write_bytes(folder / "phases" / f"{phase}.npz", npz_bytes(named))
+    bundle = _write(trained, parts["calibration"], split, settings, folder)
+    shutil.rmtree(folder / STATE, ignore_errors=True)
+    point = bundle.manifest.operating_points[0]
+    say(
+        f"threshold {point.threshold:.3f} for a sensitivity of {point.wanted_sensitivity:g}, "
+        f"fitted on {point.fitted_on}: sensitivity {point.sensitivity}, specificity {point.specificity}"
+    )
+    return bundle
+
+
+def read_run(folder: Path) -> tuple[Bundle, Split]:
+    """The bundle of a finished run and the split that it was trained on.
+
+    Raises:
+        BundleError, DataError: either is absent or damaged.
+    """
+    return read_bundle(folder), read_split(folder / SPLIT)
+
+
+def _claim(folder: Path, settings: Settings) -> None:
+    """Make the folder this run's own, or recognise it as such."""
+    kept = folder / SETTINGS
+    if not kept.is_file():
+        atomic_write_text(kept, to_toml(settings))
+        return
+    if read_settings(kept) != settings:
+        raise SettingsError(f"{folder}: holds a run with other settings; choose another --out")
+    if (folder / BUNDLE).is_dir():
+        raise SettingsError(
+            f"{folder}: this run is complete; evaluate it with `tumorscan evaluate {folder}`, "
+            "or choose another --out"
+        )
+
+
+def _split(sources: Sequence[Path], settings: Settings, folder: Path, progress: bool, say: Say) -> Split:
+    if (folder / SPLIT).is_file():
+        say(f"going on with {folder}")
+        return read_split(folder / SPLIT)
+    if (folder / CATALOG).is_file():
+        catalog = read_catalog(folder / CATALOG)
+    else:
+        catalog = build_catalog(sources, progress=progress)
+        write_catalog(catalog, folder / CATALOG)
+    for skipped in catalog.skipped:
+        say(f"skipped {skipped.file}: {skipped.cause}")
+    split = make_split(catalog, settings.split)
+    write_split(split, folder / SPLIT)
+    say("; ".join(f"{name} {_counts(records)}" for name, records in split.parts.items() if records))
+    return split
+
+
+def _counts(records: Sequence[Record]) -> str:
+    by_label = Counter(record.label for record in records)
+    groups = len({record.group for record in records})
+    return f"{by_label['tumor']} tumor + {by_label['no_tumor']} no tumor in {groups} groups"
+
+
+def _write(trained: Trained, calibration: Part, split: Split, settings: Settings, folder: Path) -> Bundle:
+    logits = KerasEngine(trained.network).run_all(calibration.pictures)
+    temperature = fit_temperature(logits, calibration.labels)
+    point = fit_operating_point(
+        probability(logits, temperature),
+        calibration.labels,
+        settings.decide.sensitivity,
+        f"the calibration split ({_counts(calibration.records)})",
+    )
+    manifest = Manifest(
+        name=settings.preset,
+        version="",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        code_version=tumorscan.__version__,
+        settings=settings,
+        temperature=temperature,
+        operating_points=(point,),
+        lineage=_lineage(trained, split),
+    )
+    return write_bundle(
+        folder / BUNDLE, manifest, {WEIGHTS: npz_bytes(named_weights(trained.network.layers))}
+    )
+
+
+def fit_operating_point(
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64], sensitivity: float, fitted_on: str
+) -> OperatingPoint:
+    """The threshold for a wanted sensitivity, with what it does on the data of the fit."""
+    threshold = threshold_for(probabilities, labels, sensitivity)
+    reported = probabilities >= threshold
+    tumors, others = reported[labels == 1], reported[labels == 0]
+    return OperatingPoint(
+        name="screening",
+        threshold=threshold,
+        wanted_sensitivity=sensitivity,
+        sensitivity=exact_binomial(int(tumors.sum()), len(tumors)),
+        specificity=exact_binomial(int((~others).sum()), len(others)),
+        fitted_on=fitted_on,
+    )
+
+
+def _lineage(trained: Trained, split: Split) -> dict[str, Any]:
+    weights = trained.weights
+    return {
+        "weights": {
+            "source": Path(weights.source).name,
+            "sha256": weights.sha256,
+            "filled": len(weights.filled),
+            "fresh_layers": sorted(weights.fresh_layers),
+        },
+        "data": {
+            "sources": sorted({record.source for records in split.parts.values() for record in records}),
+            "splits": {name: _counts(records) for name, records in split.parts.items()},
+            "split_seed": split.seed,
+        },
+        "chosen": trained.chosen.to_table(),
+    }
