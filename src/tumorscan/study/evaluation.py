@@ -104,7 +104,19 @@ def evaluate_run(
     write_metrics(folder / "metrics.json", result.to_table())
     write_predictions(folder / "predictions.csv", _predictions(part, probabilities, detector))
     history = _history(run)
-    drawn = _figures(evaluation, history, part, split.parts["train"], probabilities, detector)
+    shown = _shown(part, probabilities, detector)
+    drawn = {
+        "confusion": figures.confusion_figure(evaluation.counts),
+        "roc": figures.roc_figure(evaluation),
+        "precision_recall": figures.precision_recall_figure(evaluation),
+        "reliability": figures.reliability_figure(evaluation),
+        "training": figures.training_figure(history),
+        "preparation": _steps(part.records[:_STEPS_SHOWN], settings),
+        "augmented": _augmented(split.parts["train"], settings),
+    }
+    for name, rows in shown.items():
+        if rows:
+            drawn[name] = pictures.gallery_figure(rows[:_GALLERY_SHOWN])
     for name, figure in drawn.items():
         figures.save(figure, folder / f"{name}.png")
     write_report(
@@ -124,7 +136,7 @@ def evaluate_run(
             *evaluation_sections(evaluation),
             training_section(history),
             _pictures_section(drawn),
-            _gallery_section(part, probabilities, detector),
+            _gallery_section(shown),
         ],
         headline=[(name, evaluation.figures[name]) for name in ("sensitivity", "specificity", "roc_auc")],
     )
@@ -149,34 +161,6 @@ def _predictions(part: Part, probabilities: NDArray[np.float64], detector: Detec
     return rows
 
 
-def _figures(
-    evaluation: Evaluation,
-    history: Sequence[dict[str, Any]],
-    part: Part,
-    trained_on: Sequence[Record],
-    probabilities: NDArray[np.float64],
-    detector: Detector,
-) -> dict[str, Figure]:
-    settings = detector.bundle.manifest.settings
-    drawn = {
-        "confusion": figures.confusion_figure(evaluation.counts),
-        "roc": figures.roc_figure(evaluation),
-        "precision_recall": figures.precision_recall_figure(evaluation),
-        "reliability": figures.reliability_figure(evaluation),
-        "training": figures.training_figure(history),
-        "preparation": _steps(part.records[:_STEPS_SHOWN], settings),
-        "augmented": _augmented(trained_on, settings),
-    }
-    shown = _shown(part, probabilities, detector)
-    for name, rows in (
-        ("right", [s for s in shown if s.correct]),
-        ("wrong", [s for s in shown if not s.correct]),
-    ):
-        if rows:
-            drawn[name] = pictures.gallery_figure(rows[:_GALLERY_SHOWN])
-    return drawn
-
-
 def _steps(records: Sequence[Record], settings: Settings) -> Figure:
     rows = []
     for record in records:
@@ -194,17 +178,18 @@ def _augmented(records: Sequence[Record], settings: Settings) -> Figure:
     )
 
 
-def _shown(part: Part, probabilities: NDArray[np.float64], detector: Detector) -> list[Shown]:
-    """The pictures with what was said of them, the farthest from the threshold first."""
+def _shown(part: Part, probabilities: NDArray[np.float64], detector: Detector) -> dict[str, list[Shown]]:
+    """Wrong and right pictures with what was said of them, the farthest from the threshold first."""
     threshold = detector.operating_point.threshold
-    rows = []
+    shown: dict[str, list[Shown]] = {"wrong": [], "right": []}
     for i in np.argsort(-np.abs(probabilities - threshold), kind="stable"):
         record, p = part.records[i], float(probabilities[i])
         said = detector.verdict(p)
         correct = (said is Verdict.TUMOR) == (record.label == "tumor")
         truth = "tumor" if record.label == "tumor" else "no tumor"
-        rows.append(Shown(part.pictures[i], record.file.name, truth, str(said), p, correct))
-    return rows
+        row = Shown(part.pictures[i], record.file.name, truth, str(said), p, correct)
+        shown["right" if correct else "wrong"].append(row)
+    return shown
 
 
 def _pictures_section(drawn: dict[str, Figure]) -> Section:
@@ -223,16 +208,13 @@ def _pictures_section(drawn: dict[str, Figure]) -> Section:
     return Section("What the network sees", (Images((steps, grid)),))
 
 
-def _gallery_section(part: Part, probabilities: NDArray[np.float64], detector: Detector) -> Section:
-    shown = _shown(part, probabilities, detector)
-    wrong = tuple(item for item in shown if not item.correct)
-    right = tuple(item for item in shown if item.correct)
-    galleries = [
-        Gallery(rows[:_GALLERY_SHOWN], caption)
-        for rows, caption in (
-            (wrong, f"Wrong: {len(wrong)} pictures, the farthest from the threshold first."),
-            (right, f"Right: {len(right)} pictures, the farthest from the threshold first."),
+def _gallery_section(shown: dict[str, list[Shown]]) -> Section:
+    galleries = tuple(
+        Gallery(
+            tuple(rows[:_GALLERY_SHOWN]),
+            f"{name.capitalize()}: {len(rows)} pictures, the farthest from the threshold first.",
         )
+        for name, rows in shown.items()
         if rows
-    ]
-    return Section("Right and wrong", tuple(galleries))
+    )
+    return Section("Right and wrong", galleries)
