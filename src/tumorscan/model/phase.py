@@ -191,7 +191,7 @@ def class_weights(labels: Labels, *, balanced: bool) -> NDArray[np.float32]:
 def bar_tick(bar: Any) -> Any:
     """A callback for Keras that moves a progress bar on by one step."""
 
-    def tick(_batch: int, _logs: Any) -> None:
+    def tick(batch: int, logs: Any) -> None:  # noqa: ARG001 - Keras passes them by name
         bar.update()
 
     return tick
