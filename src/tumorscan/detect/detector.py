@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tumorscan.config import ReadLimits
 from tumorscan.detect.calibrate import probability
@@ -17,7 +18,7 @@ from tumorscan.errors import SettingsError, UnreadableScan
 from tumorscan.model.bundle import Bundle, read_bundle
 from tumorscan.prepare.pipeline import prepare
 from tumorscan.read import read_scan
-from tumorscan.types import Finding, Prepared, Scan
+from tumorscan.types import Finding, Picture, Prepared, Scan, Verdict
 
 
 def load_detector(path: str | Path, engine: str = "keras") -> Detector:
@@ -55,6 +56,14 @@ class Detector:
         """What the network will see of a scan."""
         return prepare(scan, self.bundle.manifest.settings.prepare, keep_steps=keep_steps)
 
+    def probabilities(self, pictures: Picture) -> NDArray[np.float64]:
+        """Calibrated probabilities of any number of prepared pictures (uint8, N x S x S x 3)."""
+        return probability(self.engine.run_all(pictures), self.temperature)
+
+    def verdict(self, p: float) -> Verdict:
+        """What is said at a probability."""
+        return verdict(p, self.operating_point)
+
     def find(self, scan: Scan) -> Finding:
         """The answer for one scan."""
         times: dict[str, float] = {}
@@ -68,7 +77,7 @@ class Detector:
         with _timed(times, "infer"):
             logit = self.engine.run(prepared.pixels[None]).logits[0]
         p = float(probability(np.float64(logit), self.temperature))
-        said = verdict(p, self.operating_point)
+        said = self.verdict(p)
         return Finding(
             file=scan.name,
             verdict=said,

@@ -27,6 +27,9 @@ class Engine(Protocol):
             pictures: uint8 RGB, N x S x S x 3, N at least 1.
         """
 
+    def run_all(self, pictures: Picture) -> NDArray[np.float32]:
+        """Logits of any number of prepared pictures, in batches."""
+
 
 class KerasEngine:
     """The network as it was trained, on whatever backend Keras has."""

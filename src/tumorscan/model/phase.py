@@ -160,7 +160,8 @@ class Phase:
         newest, name = history[-1], self.plan.name
         if best_epoch(history) is newest:
             self.state.write_best(name, named_weights(self.above.layers))
-        arrays = {f"v{i}": np.asarray(variable) for i, variable in enumerate(self._variables())}
+        ops = require("keras.ops", "train")
+        arrays = {f"v{i}": ops.convert_to_numpy(variable) for i, variable in enumerate(self._variables())}
         self.state.write(f"last-{name}-{newest.epoch}", arrays)
         self.state.write_history([*earlier, *history])
         self.state.drop(f"last-{name}-{newest.epoch - 1}")

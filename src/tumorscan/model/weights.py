@@ -78,7 +78,8 @@ def load_trunk_weights(network: Any, settings: ModelSettings) -> WeightsReport:
 
 def named_weights(layers: Iterable[Any]) -> Named:
     """Every variable of the layers as an array, by name."""
-    return {name: np.asarray(variable) for name, variable in _variables(layers).items()}
+    ops = require("keras.ops", "train")
+    return {name: ops.convert_to_numpy(variable) for name, variable in _variables(layers).items()}
 
 
 def fill(layers: Iterable[Any], named: Mapping[str, NDArray[Any]], source: str) -> list[str]:

@@ -17,7 +17,8 @@ import tumorscan
 from tumorscan.atomic import atomic_write_bytes, atomic_write_text
 from tumorscan.config import Settings, read_settings, to_toml
 from tumorscan.data.batches import PreparedPictures, default_cache
-from tumorscan.data.catalog import Record, build_catalog, read_catalog, write_catalog
+from tumorscan.data.catalog import build_catalog, read_catalog, write_catalog
+from tumorscan.data.records import Record
 from tumorscan.data.split import Split, make_split, read_split, write_split
 from tumorscan.detect.calibrate import fit_temperature, probability
 from tumorscan.detect.decide import threshold_for

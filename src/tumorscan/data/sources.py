@@ -1,0 +1,105 @@
+"""Which pictures a folder or a csv lists, with the label, patient and group that it gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tumorscan.data.labels import ALLOWED, label_from_folders, label_of
+from tumorscan.data.records import Skipped
+from tumorscan.data.table import read_table
+from tumorscan.errors import DataError
+from tumorscan.read.files import list_files
+from tumorscan.types import Label
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A file as a source lists it, not yet read.
+
+    Attributes:
+        file: absolute, links resolved.
+        label: what the source says it is.
+        source: the source's name.
+        patient: empty if not known.
+        group: unique over all sources; empty if the source gives none.
+    """
+
+    file: Path
+    label: Label
+    source: str
+    patient: str = ""
+    group: str = ""
+
+
+def list_source(path: Path) -> tuple[list[Listed], list[Skipped]]:
+    """What a folder or a csv lists, and the files whose label cannot be told.
+
+    Raises:
+        DataError: the path is neither, lists no picture, or the csv has a missing column or an unknown
+            label.
+    """
+    if path.is_dir():
+        listed, skipped = _list_folder(path)
+    elif path.suffix.lower() == ".csv" and path.is_file():
+        listed, skipped = _list_csv(path), []
+    else:
+        what = "is neither a folder nor a csv" if path.exists() else "there is no such folder or csv"
+        raise DataError(f"{path}: {what}: name a folder of pictures or a csv with the columns file,label")
+    if not listed and not skipped:
+        raise DataError(f"no picture found in {path}: name a folder or csv that holds some")
+    return listed, skipped
+
+
+def _list_folder(folder: Path) -> tuple[list[Listed], list[Skipped]]:
+    listed: list[Listed] = []
+    skipped: list[Skipped] = []
+    # By the name it was called by: a link named yes may lead to a folder named otherwise.
+    root = folder.resolve() if ".." in folder.parts else folder.absolute()
+    for found in list_files([root]):
+        label = label_from_folders(_folders_around(found, root), root.parent.name)
+        if label is None:
+            cause = f"label unknown: no folder around it, from {root.name} down, is named {ALLOWED}"
+            skipped.append(Skipped(found.resolve(), cause))
+        else:
+            listed.append(Listed(found.resolve(), label, root.name))
+    return listed, skipped
+
+
+def _folders_around(file: Path, root: Path) -> Sequence[str]:
+    inside = file.relative_to(root).parent.parts
+    return (*reversed(inside), root.name)
+
+
+def _list_csv(path: Path) -> list[Listed]:
+    listed = []
+    for line, row in read_table(path, ("file", "label")):
+        label = label_of(row["label"])
+        if label is None:
+            raise DataError(
+                f"{path}: line {line}: unknown label {row['label']!r}: it must be one of {ALLOWED}"
+            )
+        if not row["file"].strip():
+            raise DataError(f"{path}: line {line}: no file: name a picture, relative to {path.parent}")
+        group = row.get("group", "").strip()
+        listed.append(
+            Listed(
+                file=_file_of(row["file"], path.parent),
+                label=label,
+                source=row.get("source", "").strip() or path.stem,
+                patient=row.get("patient", "").strip(),
+                # A catalog's groups span its sources, and two csv files may both have a group "1".
+                group=f"{path.resolve()}\n{group}" if group else "",
+            )
+        )
+    return listed
+
+
+def _file_of(name: str, folder: Path) -> Path:
+    """Relative to the csv's folder, else to the current one; a csv written on Windows has backslashes."""
+    for spelled in dict.fromkeys((name, name.strip(), name.replace("\\", "/"))):
+        for file in (folder / spelled, Path(spelled)):
+            if file.exists():
+                return file.resolve()
+    return (folder / name).resolve()
