@@ -50,7 +50,7 @@ class FrameSettings:
 
 @dataclass(frozen=True)
 class DenoiseSettings:
-    """Non-local means (Buades 2005). `original` is scikit-image's on RGB, `fast` is OpenCV's."""
+    """Non-local means (Buades 2005): `original` is scikit-image's on RGB, `fast` from OpenCV's filters."""
 
     method: Literal["off", "original", "fast"] = "original"
     patch_size: int = 5
