@@ -122,9 +122,9 @@ def point_rows(point: OperatingPoint) -> list[tuple[str, str]]:
     return [
         ("Operating point", f"{point.name}, set for a sensitivity of {100 * point.wanted_sensitivity:.1f} %"),
         ("Threshold", f"a tumor is reported from a probability of {100 * point.threshold:.1f} %"),
-        ("Sensitivity", rate(point.sensitivity)),
-        ("Specificity", rate(point.specificity)),
         ("Fitted on", point.fitted_on),
+        ("Sensitivity on these", rate(point.sensitivity)),
+        ("Specificity on these", rate(point.specificity)),
     ]
 
 
