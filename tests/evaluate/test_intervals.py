@@ -145,6 +145,14 @@ def test_a_model_equals_itself():
     assert (found.difference.low, found.difference.high) == (0, 0)
 
 
+@pytest.mark.parametrize("labels", [[1, 1, 1], [0, 1, 1]])
+def test_two_areas_need_two_pictures_a_class(labels):
+    found = delong_paired(labels, [0.1, 0.4, 0.3], [0.3, 0.2, 0.4])
+    assert np.isnan([found.difference.low, found.z, found.p_value]).all()
+    assert "needs two pictures a class" in found.difference.method
+    assert np.isnan(found.first) == (0 not in labels)
+
+
 def test_two_perfect_opposites_have_no_error_to_test_with():
     found = delong_paired([0, 0, 1, 1], [1, 2, 3, 4], [4, 3, 2, 1])
     assert found.difference.value == 1

@@ -23,10 +23,12 @@ def settings(**train_changes):
     small = replace(base.prepare, frame=replace(base.prepare.frame, size=32))
     phases = {
         "batch": 8,
+        "unfrozen": 40,
         "frozen": PhaseSettings(epochs=3, rate=1e-2, views=2),
         "tuned": PhaseSettings(epochs=2, rate=1e-4, views=2),
     }
-    return replace(base, prepare=small, train=replace(base.train, **{**phases, **train_changes}))
+    model = replace(base.model, trunk="ResNet50V2")
+    return replace(base, prepare=small, model=model, train=replace(base.train, **{**phases, **train_changes}))
 
 
 @pytest.fixture(scope="module")
