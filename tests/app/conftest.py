@@ -44,13 +44,13 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def page(tiny_detector) -> Iterator[Served]:
     """The page on a free port, with a limit of `LIMIT` bytes."""
-    pytest.importorskip("gradio")
     from tumorscan.app.desk import Desk
     from tumorscan.app.inbox import Inbox
     from tumorscan.app.page import build_page
     from tumorscan.app.server import bind, make_app, make_server
 
     inbox = Inbox(ReadLimits(max_bytes=LIMIT))
+    pytest.importorskip("gradio")  # behind the inbox, for Gradio reads where to write when it is imported
     listening = bind("127.0.0.1", 0)
     server = make_server(make_app(build_page(tiny_detector, inbox), inbox))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
