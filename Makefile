@@ -21,6 +21,21 @@ $(VENV)/.installed: requirements/dev.txt requirements/bootstrap.txt pyproject.to
 	  || $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+demo: env ## draw phantoms, train briefly, predict, write the report
+	rm -rf demo
+	$(BIN)/tumorscan phantom demo/phantoms -n 160 --seed 1 --plain
+	$(BIN)/tumorscan train demo/phantoms --preset quick --out demo/run
+	$(BIN)/tumorscan evaluate demo/run
+	$(BIN)/tumorscan phantom demo/new -n 6 --seed 2 --plain
+	$(BIN)/tumorscan predict demo/new/yes demo/new/no --model demo/run
+	@echo
+	@echo "report:  demo/run/report/report.html"
+	@echo "page:    $(BIN)/tumorscan app --model demo/run    then open http://127.0.0.1:7860"
+
+bench: env ## what is timed, against what: benchmarks/README.md
+	$(BIN)/python benchmarks/prepare.py
+	$(BIN)/python benchmarks/training.py
+
 test: env ## all tests (those on real images run where ../shared/data is)
 	$(BIN)/python -m pytest --cov --cov-report=term
 

@@ -50,7 +50,7 @@ class FrameSettings:
 
 @dataclass(frozen=True)
 class DenoiseSettings:
-    """Non-local means (Buades 2005). `original` is scikit-image's on RGB, `fast` is OpenCV's."""
+    """Non-local means (Buades 2005): `original` is scikit-image's on RGB, `fast` from OpenCV's filters."""
 
     method: Literal["off", "original", "fast"] = "original"
     patch_size: int = 5
@@ -138,7 +138,7 @@ class SplitSettings:
 class ModelSettings:
     """The network. `weights` is `imagenet`, `none`, or a path to .npz, .weights.h5 or .keras."""
 
-    trunk: Literal["ResNet50V2", "EfficientNetB0"] = "ResNet50V2"
+    trunk: Literal["ResNet50V2", "EfficientNetB0", "Small"] = "ResNet50V2"
     weights: str = "imagenet"
     dense: int = 256
     dropout: float = 0.5
@@ -218,15 +218,16 @@ class Settings:
 PRESETS: dict[str, dict[str, Any]] = {
     # The README that started this project, fact by fact; the defaults above are its numbers.
     "original": {},
-    # Small and short: the demo and the tests draw phantoms and train this from nothing in a minute.
+    # Small and short: the demo and the tests draw phantoms and train this from nothing in seconds.
     "quick": {
         "prepare": {"frame": {"size": 96}, "denoise": {"method": "fast"}},
         "augment": {"rotation": 0.05},
-        "model": {"weights": "none"},
+        "model": {"trunk": "Small", "weights": "none", "dense": 64},
         "train": {
             "batch": 16,
-            "frozen": {"epochs": 6, "rate": 1e-3, "views": 2},
-            "tuned": {"epochs": 2, "rate": 1e-4, "views": 2},
+            "unfrozen": 100,
+            "frozen": {"epochs": 2, "rate": 1e-3, "views": 2},
+            "tuned": {"epochs": 24, "rate": 2e-3, "views": 8},
         },
     },
 }

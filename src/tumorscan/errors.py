@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from types import ModuleType
 from typing import ClassVar
@@ -68,7 +72,32 @@ def require(module: str, extra: str) -> ModuleType:
         MissingExtra: the module is absent; the message is the pip line that brings it.
     """
     try:
-        return import_module(module)
+        with _muted() if _is_chatty(module) else nullcontext():
+            return import_module(module)
     except ModuleNotFoundError as error:
         # A module missing deeper down is a broken install, which the pip line mends as well.
         raise MissingExtra(module.partition(".")[0], extra) from error
+
+
+def _is_chatty(module: str) -> bool:
+    return module.partition(".")[0] == "keras" and "keras" not in sys.modules
+
+
+@contextmanager
+def _muted() -> Iterator[None]:
+    """Send the process's stderr to nowhere for a while.
+
+    TensorFlow's C++ side logs at import whatever TF_CPP_MIN_LOG_LEVEL says; a silent library and a
+    clean command line need this. Exceptions still get out.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

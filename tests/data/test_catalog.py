@@ -60,6 +60,20 @@ def test_folder(folder: Path) -> None:
     assert causes["m.png"].startswith("label unknown: no folder around it, from set down, is named yes/no")
 
 
+def test_folder_by_other_names(tmp_path: Path, draw_png: Draw, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_png(tmp_path / "no_tumor" / "hospital" / "a.png", 1)
+    draw_png(tmp_path / "elsewhere" / "b.png", 2)
+    (tmp_path / "yes").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    ways = [Path("../no_tumor/hospital"), tmp_path / "yes"]
+    found = [build_catalog([way]).records for way in ways]
+    assert [(r.source, r.label) for records in found for r in records] == [
+        ("hospital", "no_tumor"),
+        ("yes", "tumor"),
+    ]
+    assert found[1][0].file == (tmp_path / "elsewhere" / "b.png").resolve()
+
+
 def test_record_says_what_the_file_holds(folder: Path) -> None:
     record = next(r for r in build_catalog([folder]).records if r.file.name == "b.png")
     assert (record.width, record.height, record.mode, record.format) == (24, 20, "L", "PNG")

@@ -30,7 +30,7 @@ def resnet():
     return build_network(ModelSettings(weights="none"), 64)
 
 
-@pytest.mark.parametrize("trunk", ["ResNet50V2", "EfficientNetB0"])
+@pytest.mark.parametrize("trunk", ["ResNet50V2", "EfficientNetB0", "Small"])
 @pytest.mark.parametrize("count", [1, 7])
 def test_uint8_pictures_in_one_logit_out(trunk, count):
     network = build_network(ModelSettings(trunk=trunk, weights="none"), 64)

@@ -15,7 +15,6 @@ from tumorscan.model.train import TrainingData, settle, train
 from tumorscan.model.weights import named_weights
 
 keras = pytest.importorskip("keras")
-pytestmark = pytest.mark.slow
 
 
 def settings(**train_changes):
@@ -23,6 +22,7 @@ def settings(**train_changes):
     small = replace(base.prepare, frame=replace(base.prepare.frame, size=32))
     phases = {
         "batch": 8,
+        "unfrozen": 6,
         "frozen": PhaseSettings(epochs=3, rate=1e-2, views=2),
         "tuned": PhaseSettings(epochs=2, rate=1e-4, views=2),
     }
@@ -64,9 +64,7 @@ def test_phase_one_moves_the_head_alone_and_phase_two_the_top(unbroken, data, tm
 
     assert moved(before, frozen) == {"head_dense", "head_norm", "head_logit"}
     in_second = moved(frozen, tuned)
-    assert "conv5_block3_3_conv" in in_second
-    assert "conv4_block6_3_conv" in in_second
-    assert not any(name.startswith(("conv1", "conv2", "conv3", "conv4_block1")) for name in in_second)
+    assert in_second == {"conv5", "norm5", "conv6", "norm6", "head_dense", "head_norm", "head_logit"}
 
 
 @pytest.mark.parametrize("killed_after", [1, 3, 4])
@@ -123,18 +121,18 @@ def test_one_class_is_refused(data, part):
 
 def test_settled_norms_describe_what_they_get(rng):
     network = build_network(settings().model, 32)
-    norms = behind_fresh_kernels(network, {"conv5_block1_1_conv"})
-    untouched = named_weights([network.get_layer("conv3_block1_1_bn")])
+    norms = behind_fresh_kernels(network, {"conv4"})
+    assert [norm.name for norm in norms] == ["norm4", "norm5", "norm6"]
     pictures = rng.integers(0, 256, (24, 32, 32, 3), dtype=np.uint8)
+    untouched = named_weights([network.get_layer("norm3")])
     settle(network, norms, pictures, 8)
-    for name, value in named_weights([network.get_layer("conv3_block1_1_bn")]).items():
+    for name, value in named_weights([network.get_layer("norm3")]).items():
         np.testing.assert_array_equal(value, untouched[name])
-    last = norms[-1]
-    given = keras.Model(network.input, last.input)
-    seen = np.asarray(given.predict_on_batch(pictures)).mean((0, 1, 2))
-    stored = np.asarray(last.moving_mean)
-    assert np.corrcoef(seen, stored)[0, 1] > 0.9
-    assert last.momentum == pytest.approx(0.99)
+    for norm in norms:
+        given = keras.Model(network.input, norm.input)
+        seen = np.asarray(given.predict_on_batch(pictures)).mean((0, 1, 2))
+        np.testing.assert_allclose(np.asarray(norm.moving_mean), seen, atol=0.05 * np.abs(seen).max())
+        assert norm.momentum == pytest.approx(0.9)
 
 
 def test_balanced_weights_give_both_classes_the_same_say():

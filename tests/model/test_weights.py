@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tumorscan.config import ModelSettings
-from tumorscan.errors import BundleError
+from tumorscan.errors import BundleError, SettingsError
 from tumorscan.model import weights as source
 from tumorscan.model.network import build_network, trunk_layers
 from tumorscan.model.weights import fill, load_trunk_weights, named_weights, read_npz
@@ -61,12 +61,18 @@ def test_none_fills_nothing(network):
 
 
 def test_failed_download_names_the_way_out(network, monkeypatch):
-    def no_network(name):
+    def no_network(name, weights):
         raise Exception("URL fetch failure")  # noqa: TRY002 - what Keras raises
 
-    monkeypatch.setattr(source, "imagenet_trunk", no_network)
+    monkeypatch.setattr(source, "bare_trunk", no_network)
     with pytest.raises(BundleError, match=r"could not be fetched.*give --weights PATH"):
         load_trunk_weights(network, ModelSettings(weights="imagenet"))
+
+
+def test_the_small_trunk_has_no_imagenet_weights():
+    settings = ModelSettings(trunk="Small", weights="imagenet")
+    with pytest.raises(SettingsError, match="this project's own"):
+        load_trunk_weights(build_network(settings, 64), settings)
 
 
 def test_efficientnet_from_imagenet_equals_keras_own_graph(monkeypatch, rng):
@@ -79,7 +85,7 @@ def test_efficientnet_from_imagenet_equals_keras_own_graph(monkeypatch, rng):
     again = keras.layers.Rescaling([1 / np.sqrt(s) for s in std])(norm.output)
     upper = keras.Model(norm.output, trunk.output)
     with_extra = keras.Model(trunk.input, upper(again))
-    monkeypatch.setattr(source, "imagenet_trunk", lambda _: trunk)
+    monkeypatch.setattr(source, "bare_trunk", lambda *_: trunk)
     settings = ModelSettings(trunk="EfficientNetB0", weights="imagenet")
     ours = build_network(settings, 64)
     load_trunk_weights(ours, settings)

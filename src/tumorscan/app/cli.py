@@ -65,8 +65,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code and never lets a traceback out."""
-    # TensorFlow's C++ side writes to stderr from its first import on, unless told before.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     options = build_parser().parse_args(arguments)
     try:
         return int(options.run(options))

@@ -129,5 +129,4 @@ def _grey_levels(picture: Picture, augmentation: Augmentation) -> Picture:
     mean = float(picture.mean())
     levels = (np.arange(256) - mean) * augmentation.contrast + mean + augmentation.brightness
     table = np.rint(np.clip(levels, 0, 255)).astype(np.uint8)
-    changed: Picture = table[picture]
-    return changed
+    return cv2.LUT(picture, table).astype(np.uint8, copy=False)

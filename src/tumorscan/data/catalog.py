@@ -153,11 +153,11 @@ def write_catalog(catalog: Catalog, path: Path) -> None:
     Raises:
         EnvironmentProblem: a file cannot be written; an old one is as it was.
     """
-    aside = _skipped_file(path)
-    rows = [{"file": relative_name(s.file, path.parent), "cause": s.cause} for s in catalog.skipped]
+    aside, folder = _skipped_file(path), path.parent.resolve()
+    rows = [{"file": relative_name(s.file, folder), "cause": s.cause} for s in catalog.skipped]
     if rows:
         write_table(aside, ("file", "cause"), rows)
-    write_table(path, COLUMNS, (to_row(record, path.parent) for record in catalog.records))
+    write_table(path, COLUMNS, (to_row(record, folder) for record in catalog.records))
     if not rows:
         aside.unlink(missing_ok=True)
 
@@ -168,10 +168,11 @@ def read_catalog(path: Path) -> Catalog:
     Raises:
         DataError: the csv is absent, damaged or lacks a column; names the line.
     """
-    records = tuple(from_row(row, path, line) for line, row in read_table(path, COLUMNS))
+    folder = path.parent.resolve()
+    records = tuple(from_row(row, path, line, folder) for line, row in read_table(path, COLUMNS))
     aside = _skipped_file(path)
     rows = read_table(aside, ("file", "cause")) if aside.exists() else []
-    skipped = tuple(Skipped(resolved_name(row["file"], path.parent), row["cause"]) for _, row in rows)
+    skipped = tuple(Skipped(resolved_name(row["file"], folder), row["cause"]) for _, row in rows)
     return Catalog(records, skipped)
 
 

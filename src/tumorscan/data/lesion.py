@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -64,13 +64,21 @@ class Grown:
         return np.maximum(laid, 0).astype(np.float32)
 
 
-def draw_lesion(rng: np.random.Generator, *, bright_swelling: bool) -> Lesion:
+def draw_lesion(rng: np.random.Generator, *, bright_swelling: bool, plain: bool = False) -> Lesion:
     """Draw the lots of a lesion.
 
     Args:
         rng: where the lots come from.
         bright_swelling: water is bright (T2, FLAIR), not dark (T1).
+        plain: large, solid and bright, so that a small network learns it in seconds.
     """
+    lesion = _draw_any(rng, bright_swelling=bright_swelling)
+    if not plain:
+        return lesion
+    return replace(lesion, radius=rng.uniform(0.09, 0.14), level=rng.uniform(0.4, 0.6), rim=0.0, patches=0.02)
+
+
+def _draw_any(rng: np.random.Generator, *, bright_swelling: bool) -> Lesion:
     kind = rng.choice(["solid", "ring", "dark", "mixed"], p=[0.35, 0.3, 0.15, 0.2])
     level = {
         "solid": rng.uniform(0.18, 0.42),

@@ -84,13 +84,14 @@ class Scanner:
     seed: int
 
 
-def draw_phantom(rng: np.random.Generator, *, tumor: bool, size: int = 224) -> Phantom:
+def draw_phantom(rng: np.random.Generator, *, tumor: bool, size: int = 224, plain: bool = False) -> Phantom:
     """Draw a slice.
 
     Args:
         rng: where the lots come from; a generator in the same state gives the same slice.
         tumor: with a lesion. The same state without one gives the same head.
         size: side in pixels, 64..1024.
+        plain: the lesion is large, solid and bright.
 
     Raises:
         SettingsError: `size` is out of range.
@@ -103,7 +104,7 @@ def draw_phantom(rng: np.random.Generator, *, tumor: bool, size: int = 224) -> P
     mask = np.zeros((size, size), np.bool_)
     if not tumor:
         return Phantom(_pictured(_signal(anatomy, scanner), scanner), mask)
-    lesion = draw_lesion(for_lesion, bright_swelling=scanner.weighting != "T1")
+    lesion = draw_lesion(for_lesion, bright_swelling=scanner.weighting != "T1", plain=plain)
     grown = grow(lesion, anatomy)
     signal = grown.lay_on(_signal(grown.anatomy, scanner))
     return Phantom(_pictured(signal, scanner), grown.mask)
@@ -164,7 +165,7 @@ def _pictured(signal: Map, scanner: Scanner) -> NDArray[np.uint8]:
     return np.asarray(np.rint(255 * np.clip(magnitude, 0, 1) ** scanner.gamma), np.uint8)
 
 
-def write_phantoms(folder: Path, count: int, seed: int, *, size: int = 224) -> Path:
+def write_phantoms(folder: Path, count: int, seed: int, *, size: int = 224, plain: bool = False) -> Path:
     """Write slices in turn with and without a lesion: yes/phantom_0001.png, no/phantom_0002.png ...
 
     Phantom i depends on the seed and on i alone. Beside the folders stands phantoms.csv with file (as
@@ -175,6 +176,7 @@ def write_phantoms(folder: Path, count: int, seed: int, *, size: int = 224) -> P
         count: at least 2, so that both classes are there.
         seed: 0 or more; the same seed gives the same bytes.
         size: side in pixels.
+        plain: lesions are large, solid and bright.
 
     Returns:
         The path of phantoms.csv.
@@ -193,7 +195,7 @@ def write_phantoms(folder: Path, count: int, seed: int, *, size: int = 224) -> P
     _check_size(size)
     try:
         _take(folder)
-        return _write(folder, count, seed, size)
+        return _write(folder, count, seed, size, plain=plain)
     except OSError as error:
         raise EnvironmentProblem(f"{folder}: {error.strerror}: name a folder that can be written") from error
 
@@ -204,9 +206,9 @@ def _take(folder: Path) -> None:
         raise EnvironmentProblem(f"{folder}: the folder is not empty: name a new one or empty it")
 
 
-def _write(folder: Path, count: int, seed: int, size: int) -> Path:
+def _write(folder: Path, count: int, seed: int, size: int, *, plain: bool) -> Path:
     try:
-        rows = [_write_one(folder, number, seed, size) for number in range(1, count + 1)]
+        rows = [_write_one(folder, number, seed, size, plain=plain) for number in range(1, count + 1)]
         table = folder / "phantoms.csv"
         with table.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream, lineterminator="\n")
@@ -218,11 +220,11 @@ def _write(folder: Path, count: int, seed: int, size: int) -> Path:
     return table
 
 
-def _write_one(folder: Path, number: int, seed: int, size: int) -> tuple[str, ...]:
+def _write_one(folder: Path, number: int, seed: int, size: int, *, plain: bool) -> tuple[str, ...]:
     tumor = number % 2 == 1
     name = f"phantom_{number:04d}"
     file = folder / ("yes" if tumor else "no") / f"{name}.png"
-    phantom = draw_phantom(np.random.default_rng([seed, number]), tumor=tumor, size=size)
+    phantom = draw_phantom(np.random.default_rng([seed, number]), tumor=tumor, size=size, plain=plain)
     file.parent.mkdir(exist_ok=True)
     Image.fromarray(phantom.pixels).save(file, "PNG")
     box = tuple(f"{value:.6f}" for value in phantom.box) if phantom.box else ("",) * 4

@@ -90,14 +90,14 @@ def pixels_sha256(pixels: Picture) -> str:
 
 
 def to_row(record: Record, folder: Path) -> dict[str, object]:
-    """A record as a line of a csv that stands in `folder`."""
+    """A record as a line of a csv that stands in `folder` (resolved)."""
     row: dict[str, object] = {name: getattr(record, name) for name in COLUMNS}
     row["file"] = relative_name(record.file, folder)
     return row
 
 
-def from_row(row: Mapping[str, str], path: Path, line: int) -> Record:
-    """The record that `to_row` wrote into the csv `path`.
+def from_row(row: Mapping[str, str], path: Path, line: int, folder: Path) -> Record:
+    """The record that `to_row` wrote into the csv `path`, which stands in `folder` (resolved).
 
     Raises:
         DataError: a value is not what `to_row` writes; names the line.
@@ -113,7 +113,7 @@ def from_row(row: Mapping[str, str], path: Path, line: int) -> Record:
         if not row[name]:
             raise _damaged(path, line, name, "", f"a {name}'s name")
     return Record(
-        file=resolved_name(row["file"], path.parent),
+        file=resolved_name(row["file"], folder),
         label="tumor" if row["label"] == "tumor" else "no_tumor",
         width=int(row["width"]),
         height=int(row["height"]),

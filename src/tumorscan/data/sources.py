@@ -58,6 +58,8 @@ def _list_folder(folder: Path) -> tuple[list[Listed], list[Skipped]]:
     # By the name it was called by: a link named yes may lead to a folder named otherwise.
     root = folder.resolve() if ".." in folder.parts else folder.absolute()
     for found in list_files([root]):
+        if found.suffix.lower() == ".csv":
+            continue  # a table that stands beside its pictures, as catalogs and phantoms do
         label = label_from_folders(_folders_around(found, root), root.parent.name)
         if label is None:
             cause = f"label unknown: no folder around it, from {root.name} down, is named {ALLOWED}"

@@ -90,8 +90,9 @@ def write_split(split: Split, path: Path) -> None:
     Raises:
         EnvironmentProblem: it cannot be written; an old file is as it was.
     """
+    folder = path.parent.resolve()
     rows = [
-        {**to_row(record, path.parent), "split": part, "seed": split.seed}
+        {**to_row(record, folder), "split": part, "seed": split.seed}
         for part in (*PARTS, COPY)
         for record in split.parts.get(part, ())
     ]
@@ -107,13 +108,14 @@ def read_split(path: Path) -> Split:
     """
     parts: dict[str, list[Record]] = {name: [] for name in (*PARTS, COPY)}
     seeds: set[int] = set()
+    folder = path.parent.resolve()
     for line, row in read_table(path, SPLIT_COLUMNS):
         if row["split"] not in parts:
             raise DataError(
                 f"{path}: line {line}: there is no split {row['split']!r}: "
                 f"it must be one of {', '.join(parts)}"
             )
-        parts[row["split"]].append(from_row(row, path, line))
+        parts[row["split"]].append(from_row(row, path, line, folder))
         seeds.add(_seed(row["seed"], path, line))
     if len(seeds) != 1:
         found = "no picture" if not seeds else f"the seeds {', '.join(map(str, sorted(seeds)))}"

@@ -69,13 +69,16 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
 
 
 def relative_name(file: Path, folder: Path) -> str:
-    """A file's name as seen from a folder, with forward slashes; absolute on another drive."""
+    """A file's name as seen from a folder (both resolved), forward slashes; absolute on another drive."""
     try:
-        return Path(os.path.relpath(file, folder.resolve())).as_posix()
+        return Path(os.path.relpath(file, folder)).as_posix()
     except ValueError:  # Windows: there is no way from one drive to another
         return file.as_posix()
 
 
 def resolved_name(name: str, folder: Path) -> Path:
-    """The absolute file behind a name written by `relative_name`."""
-    return (folder.resolve() / name).resolve()
+    """The file behind a name written by `relative_name`, from the folder, resolved.
+
+    No look at the disk: both ends were resolved when the name was written, and 100,000 looks take long.
+    """
+    return Path(os.path.normpath(folder / name))

@@ -65,6 +65,34 @@ def store_views(
     ]
 
 
+def feature_batches(
+    features: NDArray[Any],
+    targets: NDArray[np.float32],
+    batches: Sequence[NDArray[np.int64]],
+    weights: NDArray[np.float32] | None = None,
+) -> Any:
+    """A `keras.utils.PyDataset` of the given rows, read from disk a batch at a time.
+
+    Args:
+        features: N x ..., may be a memory map.
+        targets: N x 1.
+        batches: rows of each batch, in order.
+        weights: N, of each picture in the loss.
+    """
+    keras = require("keras", "train")
+
+    class Batches(keras.utils.PyDataset):  # type: ignore[misc,name-defined]
+        def __len__(self) -> int:
+            return len(batches)
+
+        def __getitem__(self, index: int) -> tuple[Any, ...]:
+            rows = batches[index]
+            picked = (features[rows].astype(np.float32), targets[rows])
+            return picked if weights is None else (*picked, weights[rows])
+
+    return Batches()
+
+
 def slices(count: int, step: int) -> Iterator[slice]:
     """0..count in pieces of `step`."""
     for start in range(0, count, step):

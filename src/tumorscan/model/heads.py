@@ -8,6 +8,7 @@ from tumorscan.config import ModelSettings
 from tumorscan.errors import require
 
 POOL = "head_pool"
+NORM = "head_norm"
 LOGIT = "head_logit"
 
 
@@ -25,7 +26,8 @@ def attach_pooled_head(features: Any, settings: ModelSettings) -> Any:
     layers = require("keras.layers", "train")
     x = layers.GlobalAveragePooling2D(name=POOL)(features)
     x = layers.Dense(settings.dense, name="head_dense")(x)
-    x = layers.BatchNormalization(name="head_norm")(x)
+    # Small sets have few steps an epoch: Keras's momentum of 0.99 would still remember the start at the end.
+    x = layers.BatchNormalization(momentum=0.9, name=NORM)(x)
     x = layers.ReLU(name="head_relu")(x)
     x = layers.Dropout(settings.dropout, name="head_dropout")(x)
     return layers.Dense(1, dtype="float32", name=LOGIT)(x)

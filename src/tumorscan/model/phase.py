@@ -7,7 +7,7 @@ procedure with another cut.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,14 @@ from tqdm import tqdm
 from tumorscan.config import PhaseSettings, Settings
 from tumorscan.errors import require
 from tumorscan.model.checkpoint import Checkpoints
-from tumorscan.model.features import FrozenPart, slices, store_views
+from tumorscan.model.features import FrozenPart, feature_batches, slices, store_views
 from tumorscan.model.network import head_layers, train_only
 from tumorscan.model.schedule import Epoch, best_epoch, next_rate, should_stop
 from tumorscan.model.weights import fill, named_weights
 from tumorscan.types import Picture
 
 Labels = NDArray[np.int64]
+_FIGURES = ("loss", "accuracy", "auc")
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Phase:
         keras = require("keras", "train")
         self.plan, self.settings, self.state = plan, settings, state
         train_only(network, [*plan.unfrozen, *head_layers(network)])
-        self.below = FrozenPart(network, plan.cut, settings.train.batch)
+        self.below = FrozenPart(network, plan.cut, self._batch)
         self.above = keras.Model(plan.cut.output, network.output)
         self.above.compile(
             optimizer=keras.optimizers.Adam(plan.settings.rate),
@@ -83,7 +84,7 @@ class Phase:
             if history:
                 self._restore(history[-1].epoch)
             features = self._features(pictures, labels, validation, progress)
-            steps = sum(1 for _ in self._batches(len(labels), 0))
+            steps = len(self._batches(len(labels), 0))
             with tqdm(
                 total=phase.epochs * steps,
                 initial=len(history) * steps,
@@ -128,27 +129,32 @@ class Phase:
         self.above.optimizer.learning_rate = rate
         self._reseed(epoch)
         view = features.views[epoch % len(features.views)]
-        trained: dict[str, Any] = {}
-        self.above.reset_metrics()
-        for rows in self._batches(len(features.targets), epoch):
-            trained = self.above.train_on_batch(
-                view[rows], features.targets[rows], features.weights[rows], return_dict=True
-            )
-            bar.update()
-        held_out: dict[str, Any] = {}
-        self.above.reset_metrics()
-        for part in slices(len(features.validation), self.settings.train.batch):
-            held_out = self.above.test_on_batch(
-                features.validation[part], features.validation_targets[part], return_dict=True
-            )
-        figures = [float(logs[key]) for logs in (trained, held_out) for key in ("loss", "accuracy", "auc")]
+        trained = self.above.fit(
+            feature_batches(view, features.targets, self._batches(len(view), epoch), features.weights),
+            epochs=1,
+            shuffle=False,
+            verbose=0,
+            callbacks=[require("keras", "train").callbacks.LambdaCallback(on_train_batch_end=bar_tick(bar))],
+        )
+        rows = [np.arange(part.start, part.stop) for part in slices(len(features.validation), self._batch)]
+        held_out = self.above.evaluate(
+            feature_batches(features.validation, features.validation_targets, rows),
+            verbose=0,
+            return_dict=True,
+        )
+        figures = [float(trained.history[key][-1]) for key in _FIGURES]
+        figures += [float(held_out[key]) for key in _FIGURES]
         return Epoch(self.plan.name, epoch, rate, *figures)
 
-    def _batches(self, count: int, epoch: int) -> Iterator[NDArray[np.int64]]:
+    @property
+    def _batch(self) -> int:
+        return self.settings.train.batch
+
+    def _batches(self, count: int, epoch: int) -> list[NDArray[np.int64]]:
         """Shuffled rows in batches of nearly equal size: a batch of one has no variance to normalise by."""
         order = np.random.default_rng([self.settings.train.seed, epoch]).permutation(count)
-        for rows in np.array_split(order, max(1, -(-count // self.settings.train.batch))):
-            yield np.sort(rows)  # reads of the file on disk go forward
+        # Sorted inside a batch, so that reads of the file on disk go forward.
+        return [np.sort(rows) for rows in np.array_split(order, max(1, -(-count // self._batch)))]
 
     def _reseed(self, epoch: int) -> None:
         """Dropout draws from seed and epoch alone, so a resumed epoch is the epoch that was lost."""
@@ -180,6 +186,15 @@ def class_weights(labels: Labels, *, balanced: bool) -> NDArray[np.float32]:
     counts = np.bincount(labels, minlength=2)
     weights = len(labels) / (2.0 * counts) if balanced else np.ones(2)
     return weights[labels].astype(np.float32)
+
+
+def bar_tick(bar: Any) -> Any:
+    """A callback for Keras that moves a progress bar on by one step."""
+
+    def tick(batch: int, logs: Any) -> None:  # noqa: ARG001 - Keras passes them by name
+        bar.update()
+
+    return tick
 
 
 def _targets(labels: Labels) -> NDArray[np.float32]:

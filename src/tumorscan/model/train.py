@@ -17,7 +17,7 @@ from tumorscan.config import Settings
 from tumorscan.errors import DataError, require
 from tumorscan.model.checkpoint import Checkpoints
 from tumorscan.model.features import slices
-from tumorscan.model.heads import POOL
+from tumorscan.model.heads import NORM, POOL
 from tumorscan.model.network import behind_fresh_kernels, build_network, cut_below, train_only, trunk_layers
 from tumorscan.model.phase import Labels, Phase, PhasePlan
 from tumorscan.model.schedule import Epoch, best_epoch
@@ -84,7 +84,7 @@ def train(data: TrainingData, settings: Settings, folder: Path, *, progress: boo
     if state.has(_START):
         fill(network.layers, state.read(_START), _START)
     else:
-        settle(network, fresh_norms, data.train, settings.train.batch)
+        settle(network, [*fresh_norms, network.get_layer(NORM)], data.train, settings.train.batch)
         state.write(_START, named_weights(network.layers))
     for plan in _plans(network, settings, fresh_norms):
         Phase(network, plan, settings, state).run(data.train, data.train_labels, _validation(data), progress)
@@ -107,19 +107,15 @@ def unfrozen_layers(network: Any, count: int, fresh_norms: Sequence[Any]) -> lis
 def settle(network: Any, norms: Sequence[Any], pictures: Picture, batch: int) -> None:
     """Give norms behind fresh kernels the statistics of what they really get, by a running mean.
 
-    Without it a frozen phase would see features scaled by a mean of 0 and a variance of 1 that
-    describe nothing.
+    Without it inference would scale by a mean of 0 and a variance of 1 that describe nothing: the
+    frozen phase would see wrong features, and early epochs would be validated wrongly.
     """
-    if not norms:
-        return
-    keras = require("keras", "train")
-    base = keras.Model(network.input, network.get_layer(POOL).output)
     train_only(network, norms)
     momenta = [norm.momentum for norm in norms]
     for i, part in enumerate(slices(len(pictures), batch)):
         for norm in norms:
             norm.momentum = i / (i + 1)
-        base(pictures[part], training=True)
+        network(pictures[part], training=True)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 

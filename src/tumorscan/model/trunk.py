@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tumorscan.errors import require
+from tumorscan.errors import SettingsError, require
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class TrunkRecipe:
     """How pixels 0..255 become what a trunk of keras.applications expects.
 
     Attributes:
-        factory: name in `keras.applications`.
+        factory: name in `keras.applications`; empty for the small trunk of our own.
         scale, offset: of the `Rescaling` layer in front; ResNet50V2 wants [-1, 1], EfficientNetB0
             takes 0..255 and scales inside.
     """
@@ -26,7 +26,11 @@ class TrunkRecipe:
 TRUNKS = {
     "ResNet50V2": TrunkRecipe("ResNet50V2", 1 / 127.5, -1.0),
     "EfficientNetB0": TrunkRecipe("EfficientNetB0", 1.0, 0.0),
+    "Small": TrunkRecipe("", 1 / 127.5, -1.0),
 }
+
+# Filters and stride of the small trunk's convolutions.
+_SMALL = ((16, 2), (32, 1), (32, 2), (64, 1), (64, 2), (128, 2))
 
 
 def attach_trunk(name: str, pixels: Any) -> Any:
@@ -42,11 +46,34 @@ def attach_trunk(name: str, pixels: Any) -> Any:
     keras = require("keras", "train")
     recipe = TRUNKS[name]
     scaled = keras.layers.Rescaling(recipe.scale, recipe.offset, name="scale")(pixels)
+    if not recipe.factory:
+        return _small(scaled)
     factory = getattr(keras.applications, recipe.factory)
     return factory(include_top=False, weights=None, input_tensor=scaled).output
 
 
-def imagenet_trunk(name: str) -> Any:
-    """The trunk with ImageNet weights as Keras downloads them (the only place that asks a network)."""
+def bare_trunk(name: str, weights: str | None = None) -> Any:
+    """The trunk alone, as keras.applications builds and saves it.
+
+    Args:
+        name: a key of `TRUNKS` that keras.applications has.
+        weights: None, or ``"imagenet"`` to let Keras download them (the only place that asks a network).
+
+    Raises:
+        SettingsError: keras.applications has no such trunk.
+    """
     keras = require("keras", "train")
-    return getattr(keras.applications, TRUNKS[name].factory)(include_top=False, weights="imagenet")
+    factory = TRUNKS[name].factory
+    if not factory:
+        raise SettingsError(f"the trunk {name} is this project's own: give --weights none or a .npz")
+    return getattr(keras.applications, factory)(include_top=False, weights=weights)
+
+
+def _small(x: Any) -> Any:
+    """Six plain convolutions that train from nothing in seconds: for phantoms, teaching and tests."""
+    layers = require("keras.layers", "train")
+    for i, (filters, stride) in enumerate(_SMALL, start=1):
+        x = layers.Conv2D(filters, 3, stride, padding="same", use_bias=False, name=f"conv{i}")(x)
+        x = layers.BatchNormalization(momentum=0.9, name=f"norm{i}")(x)
+        x = layers.ReLU(name=f"relu{i}")(x)
+    return x

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tumorscan.config import ModelSettings
-from tumorscan.errors import BundleError, require
+from tumorscan.errors import BundleError, TumorscanError, require
 from tumorscan.model.network import trunk_layers
-from tumorscan.model.trunk import TRUNKS, attach_trunk, imagenet_trunk
+from tumorscan.model.trunk import bare_trunk
 
 Named = dict[str, NDArray[Any]]
 """`<layer>/<variable>` -> array in Keras's own shape (HWIO kernels)."""
@@ -133,7 +133,9 @@ def _stable_name(layer: Any) -> str:
 
 def _imagenet(trunk: str) -> Named:
     try:
-        named = named_weights(imagenet_trunk(trunk).layers)
+        named = named_weights(bare_trunk(trunk, "imagenet").layers)
+    except TumorscanError:
+        raise
     except Exception as error:  # Keras raises a bare Exception when its download fails
         raise BundleError(
             f"ImageNet weights of {trunk} could not be fetched ({error}); "
@@ -169,19 +171,14 @@ def _from_keras(path: Path) -> Named:
 
 
 def _from_h5(path: Path, settings: ModelSettings) -> Named:
-    keras = require("keras", "train")
-    pixels = keras.Input((224, 224, 3), dtype="uint8")
-    trunk = keras.Model(pixels, attach_trunk(settings.trunk, pixels))
-    bare = getattr(keras.applications, TRUNKS[settings.trunk].factory)(include_top=False, weights=None)
-    causes = []
-    for model in (bare, trunk):
-        try:
-            model.load_weights(path)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            causes.append(_line(error))
-        else:
-            return named_weights(model.layers)
-    raise BundleError(f"{path}: does not fit {settings.trunk} without its top ({causes[0]})")
+    trunk = bare_trunk(settings.trunk)
+    try:
+        trunk.load_weights(path)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise BundleError(
+            f"{path}: does not fit {settings.trunk} without its top ({_line(error)})"
+        ) from error
+    return named_weights(trunk.layers)
 
 
 def _line(error: Exception) -> str:

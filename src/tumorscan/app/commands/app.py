@@ -23,11 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until interrupted."""
+    if not 1 <= options.port <= 65535:
+        raise SettingsError(f"--port is {options.port}: it must lie in [1, 65535]")
     from tumorscan.app.page import serve
     from tumorscan.detect.detector import load_detector
 
-    if not 1 <= options.port <= 65535:
-        raise SettingsError(f"--port is {options.port}: it must lie in [1, 65535]")
     detector = load_detector(options.model, options.engine)
     serve(detector, options.host, options.port, say=say)
     return 0

@@ -18,6 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("-n", "--count", type=int, default=60, help="pictures in all (default: 60)")
     parser.add_argument("--seed", type=int, default=1, help="same seed, same pictures (default: 1)")
+    parser.add_argument(
+        "--plain", action="store_true", help="large bright lesions that a small network learns in seconds"
+    )
     add_json(parser)
 
 
@@ -25,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     """Draw and write."""
     from tumorscan.data.phantom import write_phantoms
 
-    write_phantoms(options.folder, options.count, options.seed)
+    write_phantoms(options.folder, options.count, options.seed, plain=options.plain)
     table = {"folder": str(options.folder), "count": options.count, "seed": options.seed}
     emit(options, table, f"{options.count} phantoms -> {options.folder}")
     return 0

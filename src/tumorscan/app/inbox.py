@@ -1,0 +1,124 @@
+"""The page's private folder: uploads stand in it for as long as it takes to read them, and no longer."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from tumorscan.config import ReadLimits
+from tumorscan.errors import EnvironmentProblem, UnreadableScan
+
+EXAMPLES = "examples"
+STALE_SECONDS = 300.0
+"""What was uploaded but never asked about (a client that left) may stand for so long."""
+
+# The last switches off an editor that asks a language model elsewhere.
+_SILENCE = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "GRADIO_VIBE_MODE": ""}
+
+
+class Inbox:
+    """A folder that only this user may enter, which Gradio is told to keep its uploads in.
+
+    Gradio reads the environment when it is imported, so an inbox is made before that; it also tells
+    Gradio and what it brings to report nothing to anyone.
+
+    Attributes:
+        folder: absolute; mode 0700.
+        limits: what `take` refuses.
+    """
+
+    def __init__(self, limits: ReadLimits | None = None) -> None:
+        try:
+            self.folder = Path(tempfile.mkdtemp(prefix="tumorscan-page-")).resolve()
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"{tempfile.gettempdir()}: no private folder can be made ({error.strerror}): set TMPDIR"
+            ) from error
+        self.limits = limits or ReadLimits()
+        environment = {"GRADIO_TEMP_DIR": str(self.folder), **_SILENCE}
+        self._before = {name: os.environ.get(name) for name in environment}
+        os.environ.update(environment)
+        atexit.register(self.close)
+
+    @property
+    def examples(self) -> Path:
+        """Where the drawn examples stand; they are kept until the end."""
+        return self.folder / EXAMPLES
+
+    def take(self, path: str, name: str) -> bytes:
+        """Read an upload into memory and delete it.
+
+        Args:
+            path: where Gradio put it, as the client says; anything outside the folder is refused.
+            name: what the person calls it, for the message.
+
+        Raises:
+            UnreadableScan: it is no upload, is gone, or is too large.
+        """
+        file = self._uploaded(path, name)
+        try:
+            with file.open("rb") as stream:
+                # One byte more than allowed is enough for the reader to see that it is too large.
+                return stream.read(self.limits.max_bytes + 1)
+        except FileNotFoundError as error:
+            raise UnreadableScan(name, "is no longer there: upload it again") from error
+        except OSError as error:
+            raise UnreadableScan(name, f"cannot be read ({error.strerror}): upload it again") from error
+        finally:
+            self._remove(file)
+
+    def discard(self, path: str) -> None:
+        """Delete an upload unread."""
+        try:
+            self._remove(self._uploaded(path, path))
+        except UnreadableScan:
+            return
+
+    def sweep(self, older_than: float = STALE_SECONDS) -> int:
+        """Delete what nobody asked about; returns how many files that were.
+
+        Args:
+            older_than: seconds.
+        """
+        limit = time.time() - older_than
+        stale = [
+            file
+            for file in self.folder.rglob("*")
+            if file.is_file() and self.examples not in file.parents and file.stat().st_mtime <= limit
+        ]
+        for file in stale:
+            self._remove(file)
+        return len(stale)
+
+    def close(self) -> None:
+        """Delete the folder and all that is in it; may be called more than once."""
+        atexit.unregister(self.close)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        self._before = {}
+
+    def _uploaded(self, path: str, name: str) -> Path:
+        try:
+            file = Path(path).resolve()
+        except (OSError, ValueError) as error:  # ValueError: a null byte
+            raise UnreadableScan(name, "is no upload of this page: upload the picture itself") from error
+        if self.folder not in file.parents or self.examples in (file, *file.parents):
+            raise UnreadableScan(name, "is no upload of this page: upload the picture itself")
+        return file
+
+    def _remove(self, file: Path) -> None:
+        file.unlink(missing_ok=True)
+        try:
+            # Gradio gives each upload a folder; one that holds another upload stays.
+            if file.parent != self.folder:
+                file.parent.rmdir()
+        except OSError:
+            return

@@ -1,0 +1,295 @@
+"""The page as it is served: the command line's answer for the same bytes, and nothing left behind."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from handed_in import BAD_FILES, PICTURES
+
+from tumorscan.app.answer import Answer
+from tumorscan.app.desk import Desk
+from tumorscan.app.inbox import Inbox
+from tumorscan.app.page import address, draw_examples, serve
+from tumorscan.app.server import bind
+from tumorscan.errors import DataError, EnvironmentProblem, MissingExtra, UnreadableScan
+from tumorscan.read import read_scan
+
+
+@pytest.fixture(scope="module")
+def client(page):
+    gradio_client = pytest.importorskip("gradio_client")
+    return gradio_client.Client(page.url, verbose=False)
+
+
+def predicted(client, file: Path) -> dict:
+    from gradio_client import handle_file
+
+    return client.predict(handle_file(str(file)), api_name="/predict")
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_same_probability_as_the_command_line(page, client, pictures, tiny_detector, name):
+    expected = tiny_detector.find(read_scan(pictures / name))
+    answer = page.desk.attempt(name, (pictures / name).read_bytes)
+    assert isinstance(answer, Answer)
+    assert answer.finding.probability == pytest.approx(expected.probability, abs=1e-9)
+    assert answer.finding.verdict == expected.verdict
+    assert answer.finding.notes == expected.notes
+    row = predicted(client, pictures / name)
+    assert row["probability"] == pytest.approx(expected.probability, abs=1e-6)
+    assert row["notes"] == list(expected.notes)
+    assert (row["file"], row["verdict"]) == (name, str(expected.verdict))
+    assert page.uploads() == []
+
+
+def test_the_pictures_of_this_suite_need_care(pictures):
+    # If the reader stopped turning, windowing and expanding, the test above would prove nothing.
+    for name in ("turned.jpg", "deep.png", "palette.png", "alpha.png"):
+        assert read_scan(pictures / name).notes
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_wrong_file_gets_the_readers_cause(page, client, pictures, name):
+    cause = BAD_FILES[name][1]
+    row = predicted(client, pictures / name)
+    assert row["file"] == name
+    assert cause in row["error"]
+    assert "\n" not in row["error"]
+    assert page.uploads() == []
+
+
+def test_too_large_is_refused_while_it_is_sent(page, tmp_path):
+    answer = httpx.post(f"{page.url}/gradio_api/upload", files={"files": ("big.png", bytes(2_000_000))})
+    assert answer.status_code == 413
+    assert page.uploads() == []
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"path": "{outside}", "meta": {"_type": "gradio.FileData"}},
+        {"path": "{outside}", "url": "{outside}", "meta": {"_type": "gradio.FileData"}},
+        {"path": "{outside}"},
+        {"path": "../../../../../../etc/passwd", "meta": {"_type": "gradio.FileData"}},
+        "{outside}",
+        None,
+        [],
+    ],
+)
+def test_no_other_file_of_the_machine_is_read(page, pictures, sent):
+    outside = str(pictures / "plain.png")
+    data = json.loads(json.dumps([sent]).replace("{outside}", outside))
+    call = httpx.post(f"{page.url}/gradio_api/call/predict", json={"data": data})
+    if call.status_code == 200:
+        stream = httpx.get(f"{page.url}/gradio_api/call/predict/{call.json()['event_id']}", timeout=30).text
+        assert "probability" not in stream
+        assert "Traceback" not in stream
+    assert page.uploads() == []
+    assert Path(outside).exists()
+
+
+def test_what_is_uploaded_has_no_answer_under_its_address(page, client, pictures):
+    sent = httpx.post(
+        f"{page.url}/gradio_api/upload", files={"files": ("head.png", (pictures / "plain.png").read_bytes())}
+    ).json()[0]
+    assert isinstance(page.desk.attempt("head.png", lambda: page.inbox.take(sent, "head.png")), Answer)
+    assert httpx.get(f"{page.url}/gradio_api/file={sent}").status_code in (403, 404)
+
+
+def test_only_predict_has_a_name(client):
+    api = client.view_api(return_format="dict", print_info=False)
+    assert list(api["named_endpoints"]) == ["/predict"]
+    assert not api["unnamed_endpoints"]
+
+
+def test_keeps_no_history_and_asks_nobody(page):
+    config = httpx.get(f"{page.url}/config").json()
+    assert config["analytics_enabled"] is False
+    assert config["run_history"] is False
+    assert not config["footer_links"]
+    html = httpx.get(page.url).text + httpx.get(f"{page.url}/theme.css").text
+    assert not re.search(r"""(src|href)=["']https?://|url\(["']?https?://|@import""", html)
+
+
+def test_the_research_line_is_first_and_normal_is_nowhere(page):
+    parts = [one["props"].get("value") for one in httpx.get(f"{page.url}/config").json()["components"]]
+    texts = [part for part in parts if isinstance(part, str)]
+    assert re.match(r'\s*<p class="ts-banner" role="alert">', texts[0])
+    assert "Research and teaching software: not a medical device, never a diagnosis." in texts[0]
+    assert "normal" not in " ".join(texts).lower()
+
+
+@pytest.mark.parametrize(
+    ("sent", "cause"),
+    [
+        ({"name": "a.png", "size": 10**9}, "is 1000000000 bytes, more than the limit"),
+        ({"name": "a.png", "failure": "Failed to fetch"}, "could not be sent (Failed to fetch)"),
+        ({"name": "a.png", "path": "/etc/hostname"}, "is no upload of this page"),
+        ({"name": "a.png", "path": ["x"]}, "is no upload of this page"),
+        ({}, "is no upload of this page"),
+        (None, "is no upload of this page"),
+        ("text", "is no upload of this page"),
+    ],
+)
+def test_the_drop_zone_cannot_confuse_the_page(page, sent, cause):
+    html = page.desk.uploaded(sent)
+    assert "ts-refusal" in html
+    assert cause in html
+
+
+class Broken:
+    """A detector that fails in a way that nobody thought of."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def prepare(self, _scan, **_options):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (DataError("no such thing: do that"), "got no answer: no such thing: do that"),
+        (ZeroDivisionError("division by zero\nsecond line"), "ZeroDivisionError: division by zero"),
+        (RuntimeError(""), "RuntimeError: no cause given"),
+        (MemoryError(), "MemoryError: no cause given"),
+    ],
+)
+def test_a_fault_of_ours_is_one_line_too(pictures, error, shown):
+    inbox = Inbox()
+    try:
+        answer = Desk(Broken(error), inbox).attempt("a.png", (pictures / "plain.png").read_bytes)
+    finally:
+        inbox.close()
+    assert isinstance(answer, UnreadableScan)
+    assert shown in answer.cause
+    assert "second line" not in answer.cause
+
+
+def test_examples_are_drawn_readable_and_both_kinds(tmp_path):
+    examples = draw_examples(tmp_path / "examples")
+    assert [read_scan(file).format for file, _ in examples] == ["PNG"] * 4
+    assert (
+        sorted(text for _, text in examples)
+        == ["Drawn slice with a lesion"] * 2 + ["Drawn slice without a lesion"] * 2
+    )
+
+
+def test_port_in_use_names_port_and_cure(tiny_detector):
+    with bind("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(EnvironmentProblem, match=rf"port {port} on 127.0.0.1 is in use: .*--port"):
+            serve(tiny_detector, "127.0.0.1", port, say=lambda line: pytest.fail(f"said {line}"))
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.EACCES, "choose one above 1023"),
+        (errno.EADDRNOTAVAIL, "not an address of this machine: try 127.0.0.1"),
+        (errno.ENOBUFS, "cannot be opened"),
+    ],
+)
+def test_a_port_that_cannot_be_had(monkeypatch, number, message):
+    def refuse(self: socket.socket, where: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    with pytest.raises(EnvironmentProblem, match=message):
+        bind("127.0.0.1", 80)
+
+
+def test_a_host_that_is_none():
+    with pytest.raises(EnvironmentProblem, match=r"host 'no such host' is no address .*: try 127.0.0.1"):
+        bind("no such host", 7860)
+
+
+def test_missing_gradio_names_the_pip_line(monkeypatch, tiny_detector):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    with pytest.raises(MissingExtra, match=r"gradio is not installed: pip install 'tumorscan\[app\]'"):
+        serve(tiny_detector, "127.0.0.1", 7860, say=print)
+
+
+@pytest.mark.parametrize(
+    ("host", "line"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:7860"),
+        ("localhost", "http://localhost:7860"),
+        ("::1", "http://[::1]:7860"),
+        (
+            "192.0.2.7",
+            "http://192.0.2.7:7860, open to everyone who reaches this machine: it asks for no password",
+        ),
+    ],
+)
+def test_says_where_and_who_may_come(host, line):
+    assert address(host, 7860) == line
+
+
+# Serving alone, with no network behind it: what is looked at is how it ends.
+_SERVING = """
+import signal, sys
+from types import SimpleNamespace
+from tumorscan.app.page import serve
+from tumorscan.types import Interval, OperatingPoint
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a child in the background ignores it
+rate = Interval(0.9, 0.8, 0.95, "exact binomial")
+detector = SimpleNamespace(model="none", operating_point=OperatingPoint("none", 0.5, 0.9, rate, rate, "none"))
+serve(detector, "127.0.0.1", int(sys.argv[1]), say=lambda line: print(line, file=sys.stderr, flush=True))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_ends_quietly_and_leaves_nothing(tmp_path, by):
+    pytest.importorskip("gradio")
+    with bind("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-c", _SERVING, str(port)]
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
+    ) as ours:
+        lines: list[str] = []
+        reading = threading.Thread(target=lambda: lines.extend(ours.stderr))
+        reading.start()
+        url = f"http://127.0.0.1:{port}"
+        _wait_for(lambda: any(f"the page is at {url}" in line for line in lines))
+        _wait_for(lambda: _answers(url))
+        ours_alone = {one.name for one in tmp_path.glob("tumorscan-page-*/*")}
+        assert ours_alone == {"examples", "vibe_edit_history"}  # the second is Gradio's, and empty
+        assert not (tmp_path / "gradio").exists()
+        ours.send_signal(by)
+        code = ours.wait(20)
+        reading.join()
+    assert code in (0, -by)
+    assert "Traceback" not in "".join(lines)
+    assert not list(tmp_path.glob("tumorscan-page-*"))
+    assert not (tmp_path / "gradio").exists()
+
+
+def _wait_for(happens, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.2)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False

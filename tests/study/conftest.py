@@ -1,0 +1,41 @@
+"""One short run on phantoms that all tests of the room share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tumorscan.config import PhaseSettings, Settings, preset
+from tumorscan.data.phantom import write_phantoms
+from tumorscan.study.run import train_run
+
+
+@pytest.fixture(scope="session")
+def short_settings() -> Settings:
+    base = preset("quick")
+    return replace(
+        base,
+        prepare=replace(base.prepare, frame=replace(base.prepare.frame, size=64)),
+        train=replace(
+            base.train,
+            frozen=PhaseSettings(epochs=1, rate=1e-3, views=1),
+            tuned=PhaseSettings(epochs=8, rate=2e-3, views=4),
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("phantoms")
+    write_phantoms(folder, 60, 3, size=96, plain=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def phantom_run(phantoms: Path, short_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("keras")
+    folder = tmp_path_factory.mktemp("runs") / "short"
+    train_run([phantoms], short_settings, folder)
+    return folder
