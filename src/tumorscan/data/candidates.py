@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -23,7 +24,7 @@ RADIUS: Final = 24
 """Hashes that differ in more bits than this are no candidates."""
 
 TRIES: Final = 3
-"""So many ways (view, thumbnail, trim) of laying two pictures over each other are kept, the likeliest first."""
+"""So many ways (view, thumbnail, trim) of laying a picture over another are kept, the likeliest first."""
 
 _TRIMMED_VIEWS: Final = (0, 1)
 _TABLES, _BITS_A_TABLE, _FLIPS = 5, 25, 1
@@ -58,7 +59,7 @@ class Candidates:
         low, high = np.minimum(self.one, self.other), np.maximum(self.one, self.other)
         new = np.flatnonzero((np.diff(low) != 0) | (np.diff(high) != 0)) + 1
         edges = [0, *new.tolist(), len(low)]
-        return zip(edges[:-1], edges[1:], strict=True) if len(low) else iter(())
+        return pairwise(edges) if len(low) else iter(())
 
 
 def find_candidates(hashes: NDArray[np.bool_], radius: int = RADIUS) -> Candidates:

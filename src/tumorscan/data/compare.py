@@ -20,6 +20,7 @@ a hundred; `benchmarks/duplicates.py` prints both.
 
 _STEPS: Final = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 25, 1e-4)
 _LARGEST_STRETCH, _LARGEST_SHIFT = 0.3, THUMB / 4
+_ALL: Final = np.ones((THUMB, THUMB), np.uint8)
 _EDGE: Final = 3
 _SKULL: Final = 6
 _FEWEST: Final = 300
@@ -49,7 +50,7 @@ def correlation(one: NDArray[np.uint8], other: NDArray[np.uint8], trim: float = 
     way = _align(a, b, trim)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     moved = cv2.warpAffine(b, way, (THUMB, THUMB), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    shared = cv2.warpAffine(np.ones((THUMB, THUMB), np.uint8), way, (THUMB, THUMB), flags=flags)
+    shared = np.asarray(cv2.warpAffine(_ALL, way, (THUMB, THUMB), flags=flags), np.uint8)
     tissue, brain = _tissue(one)
     within = _inside(shared) & brain
     if np.count_nonzero(within) < _FEWEST:  # a small head, or no head: then all that is not air
@@ -66,7 +67,7 @@ def _align(a: Floats, b: Floats, trim: float) -> Floats:
     scale = 1 / (1 - 2 * trim)
     plain = np.array([[scale, 0, -trim * scale * THUMB], [0, scale, -trim * scale * THUMB]], np.float32)
     try:
-        _, way = cv2.findTransformECC(a, b, plain.copy(), cv2.MOTION_AFFINE, _STEPS, None, 5)
+        _, way = cv2.findTransformECC(a, b, plain.copy(), cv2.MOTION_AFFINE, _STEPS, _ALL, 5)
     except cv2.error:  # no convergence: they are no copies, or there is nothing to align
         return plain
     turn = np.abs(np.asarray(way)[:, :2] - np.eye(2)).max()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
@@ -12,28 +11,12 @@ import numpy as np
 from tumorscan.data.candidates import Candidates, find_candidates
 from tumorscan.data.compare import COPY, correlation
 from tumorscan.data.fingerprints import HASHES, Fingerprint
+from tumorscan.data.groups import NearLink
 from tumorscan.data.parallel import in_order
 from tumorscan.data.views import VIEWS, seen
 
 Skip = Callable[[str, str], bool]
 _BATCH = 128
-
-
-@dataclass(frozen=True)
-class NearLink:
-    """Two pictures of which one is a copy of the other, though not to the last pixel.
-
-    Attributes:
-        one, other: pixels_sha256 of both, the smaller first.
-        correlation: of their aligned thumbnails, `compare.COPY` to 1.
-        view: what was done to the first to look like the second, or to the second to look like the
-            first; one of `views.VIEWS`.
-    """
-
-    one: str
-    other: str
-    correlation: float
-    view: str
 
 
 def near_links(

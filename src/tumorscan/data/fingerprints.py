@@ -143,9 +143,9 @@ def _hash(thumb: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def _waves() -> NDArray[np.float32]:
-    """The first rows of the DCT-II (Ahmed, Natarajan and Rao 1974), without its norm: signs are all we keep."""
+    """The first rows of the DCT-II (Ahmed, Natarajan and Rao 1974); no norm, for only signs are kept."""
     place = 2 * np.arange(THUMB) + 1
-    return np.cos(np.pi / (2 * THUMB) * np.outer(np.arange(_FREQUENCIES), place)).astype(np.float32)
+    return np.asarray(np.cos(np.pi / (2 * THUMB) * np.outer(np.arange(_FREQUENCIES), place)), np.float32)
 
 
 def _order() -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -141,11 +141,8 @@ def _refuse_conflicts(catalog: Catalog) -> None:
     found = conflicts(catalog)
     if not found:
         return
-    one = found[0]
-    files = ", ".join(f"{record.file} ({record.label})" for record in one.records[:4])
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    what = "the same picture has two labels" if one.same_pixels else f"group {one.group} has two labels"
-    raise DataError(f"{what}: {files}{more}: decide, then correct the label or take the files out")
+    raise DataError(f"{found[0]}{more}: decide, then correct the label or take the files out")
 
 
 def _without_copies(records: Sequence[Record]) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
