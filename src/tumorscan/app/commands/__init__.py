@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Protocol
 
-from tumorscan.app.commands import app, catalog, evaluate, info, phantom, predict, prepare, train
+from tumorscan.app.commands import app, catalog, evaluate, info, leaks, phantom, predict, prepare, train
 
 
 class Command(Protocol):
@@ -23,6 +23,7 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Command] = {
     "catalog": catalog,
+    "leaks": leaks,
     "prepare": prepare,
     "train": train,
     "evaluate": evaluate,
