@@ -81,7 +81,9 @@ def leak_pairs(
     prints = {digest: known[digest] for digest in digests if digest in known}
     pairs = [*_exact(train, test), *_near(train, test, prints, progress)]
     pairs += _shared(train, test, "patient")
-    pairs += _shared(train, test, "group")
+    # A group says no more than the copy or the patient that makes it, where there is one.
+    told = {pair.test for pair in pairs}
+    pairs += [pair for pair in _shared(train, test, "group") if pair.test not in told]
     return tuple(sorted(set(pairs), key=lambda p: (p.test, list(KINDS).index(p.kind), p.train)))
 
 

@@ -84,9 +84,7 @@ def train_run(
         DataError, BundleError, EnvironmentProblem: as their messages say.
     """
     _claim(folder, settings)
-    split, leaks = _split(
-        sources, settings, folder, allow_leaks=allow_leaks, progress=progress, say=say
-    )
+    split, leaks = _split(sources, settings, folder, allow_leaks=allow_leaks, progress=progress, say=say)
     parts = {
         name: load_part(split.parts[name], settings, progress=progress)
         for name in ("train", "validation", "calibration")
@@ -179,7 +177,13 @@ def _counts(records: Sequence[Record]) -> str:
 
 
 def _write(
-    trained: Trained, calibration: Part, split: Split, settings: Settings, folder: Path, *, leaks: Leaks | None
+    trained: Trained,
+    calibration: Part,
+    split: Split,
+    settings: Settings,
+    folder: Path,
+    *,
+    leaks: Leaks | None,
 ) -> Bundle:
     logits = KerasEngine(trained.network).run_all(calibration.pictures)
     temperature = fit_temperature(logits, calibration.labels)
