@@ -53,11 +53,11 @@ def make_split(catalog: Catalog, settings: SplitSettings) -> Split:
     Raises:
         DataError: a picture has two labels, or a label has fewer than four groups.
     """
-    _refuse_conflicts(catalog)
-    kept, copies = _without_copies(catalog.records)
-    groups = _groups(kept)
+    refuse_conflicts(catalog)
+    kept, copies = without_copies(catalog.records)
+    groups = count_labels(kept)
     _refuse_few_groups(groups)
-    part_of = _deal(groups, settings)
+    part_of = deal(groups, {part: getattr(settings, part) for part in PARTS}, settings.seed)
     parts: dict[str, list[Record]] = {name: [] for name in PARTS}
     for record in kept:
         parts[part_of[record.group]].append(record)
@@ -142,7 +142,12 @@ def _seed(value: str, path: Path, line: int) -> int:
         ) from error
 
 
-def _refuse_conflicts(catalog: Catalog) -> None:
+def refuse_conflicts(catalog: Catalog) -> None:
+    """Refuse a catalog in which a picture or a group has two labels.
+
+    Raises:
+        DataError: names the files.
+    """
     found = conflicts(catalog)
     if not found:
         return
@@ -150,7 +155,7 @@ def _refuse_conflicts(catalog: Catalog) -> None:
     raise DataError(f"{found[0]}{more}: decide, then correct the label or take the files out")
 
 
-def _without_copies(records: Sequence[Record]) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+def without_copies(records: Sequence[Record]) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
     """The first file of each picture, by name, and all later ones."""
     ordered = sorted(records, key=lambda record: (record.file.as_posix(), record.label))
     first: dict[str, Record] = {}
@@ -163,11 +168,11 @@ def _without_copies(records: Sequence[Record]) -> tuple[tuple[Record, ...], tupl
 Counts = dict[Label, int]
 
 
-def _groups(records: Sequence[Record]) -> dict[str, Counts]:
-    """How many pictures of each label every group holds."""
+def count_labels(records: Sequence[Record], names: Sequence[str] | None = None) -> dict[str, Counts]:
+    """How many pictures of each label every group holds; `names` stand in for the records' groups."""
     groups: defaultdict[str, Counts] = defaultdict(dict)
-    for record in records:
-        counts = groups[record.group]
+    for record, name in zip(records, names or [record.group for record in records], strict=True):
+        counts = groups[name]
         counts[record.label] = counts.get(record.label, 0) + 1
     return dict(groups)
 
@@ -182,17 +187,24 @@ def _refuse_few_groups(groups: Mapping[str, Counts]) -> None:
             )
 
 
-def _deal(groups: Mapping[str, Counts], settings: SplitSettings) -> dict[str, str]:
-    """The part of each group."""
-    shares = np.array([getattr(settings, part) for part in PARTS])
+def deal(groups: Mapping[str, Counts], shares: Mapping[str, float], seed: int) -> dict[str, str]:
+    """The part of each group; `make_split` says how.
+
+    Args:
+        groups: name -> pictures of each label in it; each label in at least as many groups as there
+            are parts.
+        shares: part -> wanted share of every label; they add up to 1.
+        seed: of the lots.
+    """
+    parts, wanted = list(shares), np.array(list(shares.values()))
     totals = {label: sum(counts.get(label, 0) for counts in groups.values()) for label in LABELS}
-    missing = {label: shares * totals[label] for label in LABELS}
-    empty = {label: set(range(len(PARTS))) for label in LABELS}
+    missing = {label: wanted * totals[label] for label in LABELS}
+    empty = {label: set(range(len(parts))) for label in LABELS}
     left = {label: sum(label in counts for counts in groups.values()) for label in LABELS}
     part_of: dict[str, str] = {}
-    for name in _order(groups, settings.seed):
+    for name in _order(groups, seed):
         labels = list(groups[name])
-        open_to = set(range(len(PARTS)))
+        open_to = set(range(len(parts)))
         for label in labels:
             # The last groups of a label are kept for the parts that have none of it yet.
             if left[label] <= len(empty[label]):
@@ -202,7 +214,7 @@ def _deal(groups: Mapping[str, Counts], settings: SplitSettings) -> dict[str, st
             missing[label][part] -= groups[name][label]
             empty[label].discard(part)
             left[label] -= 1
-        part_of[name] = PARTS[part]
+        part_of[name] = parts[part]
     return part_of
 
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 import argparse
 from typing import Protocol
 
-from tumorscan.app.commands import app, catalog, evaluate, info, leaks, phantom, predict, prepare, train
+from tumorscan.app.commands import (
+    app,
+    catalog,
+    crossval,
+    evaluate,
+    experiment,
+    info,
+    leaks,
+    phantom,
+    predict,
+    prepare,
+    train,
+)
 
 
 class Command(Protocol):
@@ -27,6 +39,8 @@ COMMANDS: dict[str, Command] = {
     "prepare": prepare,
     "train": train,
     "evaluate": evaluate,
+    "crossval": crossval,
+    "experiment": experiment,
     "predict": predict,
     "app": app,
     "phantom": phantom,

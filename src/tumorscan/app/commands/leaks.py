@@ -12,7 +12,7 @@ from tumorscan.errors import DataError
 if TYPE_CHECKING:
     from tumorscan.study.leaks import Leaks
 
-HELP = "count the test pictures that training has a copy or the patient of"
+HELP = "count the test pictures that training has a copy of"
 DESCRIPTION = """\
 Compares two folders or csv files (column `file`; a catalog will do; labels are not needed): how many
 pictures of TEST have an exact twin in TRAIN, a near twin (resaved, resized, sharpened, other margins or
