@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tumorscan.data.fingerprints import BITS, HASHES, HEAD, WHOLE, turned
-from tumorscan.data.views import VIEWS
 from tumorscan.errors import require
 
 RADIUS: Final = 24
@@ -26,6 +25,9 @@ RADIUS: Final = 24
 TRIES: Final = 3
 """So many ways (view, thumbnail, trim) of laying a picture over another are kept, the likeliest first."""
 
+# A turn to the left is not asked for: from the other picture it is one to the right.
+_RIGHT: Final = 5
+_UNTRIMMED_VIEWS: Final = (0, 1, 2, 3, 4, _RIGHT, 7)
 _TRIMMED_VIEWS: Final = (0, 1)
 _TABLES, _BITS_A_TABLE, _FLIPS = 5, 25, 1
 _AT_ONCE: Final = 8192
@@ -85,15 +87,15 @@ def _search(hashes: NDArray[np.bool_], radius: int) -> Iterator[NDArray[np.int64
         index.add(np.packbits(hashes[:, HASHES.index((thumb, 0.0))], axis=1))
     for kind, (_, trim) in enumerate(HASHES):
         # Copies that are cut into and turned as well are too rare to pay for six more searches each.
-        for view in _TRIMMED_VIEWS if trim else range(len(VIEWS)):
+        for view in _TRIMMED_VIEWS if trim else _UNTRIMMED_VIEWS:
             for start in range(0, len(hashes), _AT_ONCE):
                 asked = turned(hashes[start : start + _AT_ONCE, kind], view)
                 # faiss finds what is nearer than the radius, not what is as near.
                 limits, distance, place = index.range_search(np.packbits(asked, axis=1), radius + 1)
                 one = start + np.repeat(np.arange(len(asked)), np.diff(limits.astype(np.int64)))
                 thumb, other = np.divmod(place, len(hashes))
-                # Untrimmed, each pair would be found from both of its ends.
-                kept = one != other if trim else one < other
+                # All other views are their own way back: each pair would be found from both of its ends.
+                kept = one != other if trim or view == _RIGHT else one < other
                 same = np.ones(int(kept.sum()), np.int64)
                 row = (one[kept], other[kept], view * same, kind * same, thumb[kept], distance[kept])
                 yield np.stack([np.asarray(column, np.int64) for column in row])
