@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from tumorscan.data.groups import Links, group_names
 from tumorscan.data.parallel import in_order
 from tumorscan.data.records import (
     COLUMNS,
+    REQUIRED,
     Catalog,
     Conflict,
     Record,
@@ -43,7 +44,13 @@ __all__ = [
 _LIMITS: Final = ReadLimits()
 
 
-def build_catalog(paths: Sequence[Path], *, limits: ReadLimits = _LIMITS, progress: bool = False) -> Catalog:
+def build_catalog(
+    paths: Sequence[Path],
+    *,
+    where: Mapping[str, str] | None = None,
+    limits: ReadLimits = _LIMITS,
+    progress: bool = False,
+) -> Catalog:
     """Read every picture once, hash its pixels and join what belongs together.
 
     Exact copies, pictures of one patient (within a source) and pictures of one group (within a csv) are
@@ -51,7 +58,9 @@ def build_catalog(paths: Sequence[Path], *, limits: ReadLimits = _LIMITS, progre
 
     Args:
         paths: folders (label from the nearest folder named after a class) and csv files (columns file
-            and label; group, patient and source if there are; file relative to the csv, else to here).
+            and label; group, patient, source and plane if there are; file relative to the csv, else to
+            here).
+        where: only the csv rows whose columns hold these values.
         limits: what is refused before it is decoded.
         progress: show a bar on stderr.
 
@@ -62,7 +71,7 @@ def build_catalog(paths: Sequence[Path], *, limits: ReadLimits = _LIMITS, progre
     listed: list[Listed] = []
     skipped: list[Skipped] = []
     for path in paths:
-        found, without_label = list_source(Path(path))
+        found, without_label = list_source(Path(path), where or {})
         listed += found
         skipped += without_label
     first: dict[tuple[Path, str], Listed] = {}
@@ -116,6 +125,7 @@ def _record(item: Listed, limits: ReadLimits) -> Record | Skipped:
         mode=scan.mode,
         format=scan.format,
         file_bytes=scan.file_bytes,
+        plane=item.plane,
     )
 
 
@@ -169,7 +179,7 @@ def read_catalog(path: Path) -> Catalog:
         DataError: the csv is absent, damaged or lacks a column; names the line.
     """
     folder = path.parent.resolve()
-    records = tuple(from_row(row, path, line, folder) for line, row in read_table(path, COLUMNS))
+    records = tuple(from_row(row, path, line, folder) for line, row in read_table(path, REQUIRED))
     aside = _skipped_file(path)
     rows = read_table(aside, ("file", "cause")) if aside.exists() else []
     skipped = tuple(Skipped(resolved_name(row["file"], folder), row["cause"]) for _, row in rows)

@@ -12,7 +12,7 @@ import numpy as np
 
 from tumorscan.config import SplitSettings
 from tumorscan.data.labels import LABELS
-from tumorscan.data.records import COLUMNS, Catalog, Record, conflicts, from_row, to_row
+from tumorscan.data.records import COLUMNS, REQUIRED, Catalog, Record, conflicts, from_row, to_row
 from tumorscan.data.table import read_table, write_table
 from tumorscan.errors import DataError
 from tumorscan.types import Label
@@ -25,6 +25,7 @@ COPY: Final = "copy"
 
 _FIRST: Final = ("file", "label", "group", "pixels_sha256")
 SPLIT_COLUMNS: Final = (*_FIRST, "split", "seed", *(name for name in COLUMNS if name not in _FIRST))
+_NEEDED: Final = (*REQUIRED, "split", "seed")
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def make_split(catalog: Catalog, settings: SplitSettings) -> Split:
         DataError: a picture has two labels, or a label has fewer than four groups.
     """
     _refuse_conflicts(catalog)
-    kept, copies = _without_copies(catalog.records)
+    kept, copies = without_copies(catalog.records)
     groups = _groups(kept)
     _refuse_few_groups(groups)
     part_of = _deal(groups, settings)
@@ -109,7 +110,7 @@ def read_split(path: Path) -> Split:
     parts: dict[str, list[Record]] = {name: [] for name in (*PARTS, COPY)}
     seeds: set[int] = set()
     folder = path.parent.resolve()
-    for line, row in read_table(path, SPLIT_COLUMNS):
+    for line, row in read_table(path, _NEEDED):
         if row["split"] not in parts:
             raise DataError(
                 f"{path}: line {line}: there is no split {row['split']!r}: "
@@ -148,7 +149,7 @@ def _refuse_conflicts(catalog: Catalog) -> None:
     raise DataError(f"{what}: {files}{more}: decide, then correct the label or take the files out")
 
 
-def _without_copies(records: Sequence[Record]) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+def without_copies(records: Sequence[Record]) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
     """The first file of each picture, by name, and all later ones."""
     ordered = sorted(records, key=lambda record: (record.file.as_posix(), record.label))
     first: dict[str, Record] = {}
