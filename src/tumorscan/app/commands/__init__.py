@@ -5,7 +5,18 @@ from __future__ import annotations
 import argparse
 from typing import Protocol
 
-from tumorscan.app.commands import app, catalog, evaluate, info, phantom, predict, prepare, train
+from tumorscan.app.commands import (
+    app,
+    card,
+    catalog,
+    controls,
+    evaluate,
+    info,
+    phantom,
+    predict,
+    prepare,
+    train,
+)
 
 
 class Command(Protocol):
@@ -26,6 +37,8 @@ COMMANDS: dict[str, Command] = {
     "prepare": prepare,
     "train": train,
     "evaluate": evaluate,
+    "controls": controls,
+    "card": card,
     "predict": predict,
     "app": app,
     "phantom": phantom,
