@@ -52,6 +52,9 @@ types: env ## mypy, strict
 contracts: env ## imports go one way
 	$(BIN)/lint-imports
 
+docs-check: env ## run the commands of README.md and docs/
+	$(BIN)/python tools/docs_check.py
+
 check: lint types contracts test ## everything that .ci/run asks
 
 lock: env ## write the lock anew

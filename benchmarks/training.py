@@ -31,7 +31,7 @@ from tumorscan.model.checkpoint import Checkpoints
 from tumorscan.model.features import feature_batches
 from tumorscan.model.heads import NORM, POOL
 from tumorscan.model.network import build_network, head_layers, train_only
-from tumorscan.model.phase import Phase, PhasePlan, class_weights
+from tumorscan.model.phase import Inputs, Phase, PhasePlan, class_weights
 from tumorscan.model.train import FROZEN, settle
 from tumorscan.model.weights import fill, load_trunk_weights, named_weights
 from tumorscan.study.run import Part, load_part
@@ -71,7 +71,9 @@ def compare(settings: Settings, train: Part, held_out: Part, scratch: Path) -> N
     keras.utils.set_random_seed(settings.train.seed)
     network = build_network(settings.model, settings.prepare.frame.size)
     load_trunk_weights(network, settings.model)
-    settle(network, [network.get_layer(NORM)], train.pictures, settings.train.batch)
+    settle(
+        network, [network.get_layer(NORM)], _inputs(network, settings, train, held_out), settings.train.batch
+    )
     start = named_weights(network.layers)
     times: dict[str, list[float]] = {"cached": [], "plain": []}
     for turn, way in enumerate(("cached", "plain", "cached", "plain")):
@@ -92,8 +94,20 @@ def compare(settings: Settings, train: Part, held_out: Part, scratch: Path) -> N
 
 def _cached(network: Any, settings: Settings, train: Part, held_out: Part, folder: Path) -> None:
     plan = PhasePlan(FROZEN, settings.train.frozen, network.get_layer(POOL), ())
-    phase = Phase(network, plan, settings, Checkpoints(folder))
-    phase.run(train.pictures, train.labels, (held_out.pictures, held_out.labels), progress=False)
+    inputs = _inputs(network, settings, train, held_out)
+    Phase(network, plan, inputs, settings, Checkpoints(folder)).run()
+
+
+def _inputs(network: Any, settings: Settings, train: Part, held_out: Part) -> Inputs:
+    seed = settings.train.seed
+    return Inputs(
+        entry=network.layers[0],
+        view=lambda v: augmented_view(train.pictures, settings.augment, seed=seed, view=v),
+        plain=train.pictures,
+        labels=train.labels,
+        validation=held_out.pictures,
+        validation_labels=held_out.labels,
+    )
 
 
 def _plain(network: Any, settings: Settings, train: Part, held_out: Part, _folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -272,6 +272,32 @@ def read_settings(path: Path) -> Settings:
         return settings_from(table)
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from error
+
+
+def changed(settings: Settings, changes: Sequence[str]) -> Settings:
+    """The settings with some set anew, each given as ``"train.batch=16"``.
+
+    Raises:
+        SettingsError: a change is not of that form, or names an unknown setting or an unfit value.
+    """
+    table = to_table(settings)
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals or not key.strip():
+            raise SettingsError(f"{change!r} is no change of a setting: write KEY=VALUE")
+        new: Any = _value(text.strip())
+        for name in reversed(key.strip().split(".")):
+            new = {name: new}
+        table = _laid_over(table, new)
+    return settings_from(table)
+
+
+def _value(text: str) -> Any:
+    """As TOML reads it; what TOML cannot read is a word."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def to_toml(settings: Settings) -> str:

@@ -368,7 +368,7 @@ def test_refuses_a_catalog_that_is_not_there_or_cannot_be_written(
 
 @pytest.mark.data
 def test_kaggle253(data_dir: Path, tmp_path: Path) -> None:
-    catalog = build_catalog([data_dir / "kaggle253"])
+    catalog = build_catalog([data_dir / "kaggle253"], near=False)
     assert len(catalog.records) == 253
     assert catalog.skipped == ()
     assert [sum(r.label == name for r in catalog.records) for name in ("tumor", "no_tumor")] == [155, 98]

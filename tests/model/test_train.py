@@ -10,7 +10,7 @@ from tumorscan.errors import DataError
 from tumorscan.model import phase as phase_module
 from tumorscan.model.checkpoint import Checkpoints
 from tumorscan.model.network import behind_fresh_kernels, build_network
-from tumorscan.model.phase import class_weights
+from tumorscan.model.phase import Inputs, class_weights
 from tumorscan.model.train import TrainingData, settle, train
 from tumorscan.model.weights import named_weights
 
@@ -125,7 +125,9 @@ def test_settled_norms_describe_what_they_get(rng):
     assert [norm.name for norm in norms] == ["norm4", "norm5", "norm6"]
     pictures = rng.integers(0, 256, (24, 32, 32, 3), dtype=np.uint8)
     untouched = named_weights([network.get_layer("norm3")])
-    settle(network, norms, pictures, 8)
+    labels = np.zeros(24, np.int64)
+    inputs = Inputs(network.layers[0], lambda _: pictures, pictures, labels, pictures, labels)
+    settle(network, norms, inputs, 8)
     for name, value in named_weights([network.get_layer("norm3")]).items():
         np.testing.assert_array_equal(value, untouched[name])
     for norm in norms:

@@ -100,7 +100,8 @@ def test_sources_of_one_class_are_not_pooled_unless_forced(
     whole = json.loads((out / "metrics.json").read_text())["whole"]
     assert whole["evaluation"] is None
     assert whole["figures"]["roc_auc"]["value"] is None
-    assert 'role="alert"' not in (out / "report.html").read_text()
+    assert "FORCED" not in (out / "report.html").read_text()
+    assert said.startswith("NOT CHECKED FOR LEAKS: no split.csv beside bundle")
     assert not (out / "roc.png").exists()
     assert (out / "a_roc.png").exists()
     assert main([*command, "--force-pooled"]) == 0
@@ -161,6 +162,21 @@ def test_a_leak_check_has_the_first_and_the_last_word(bundle: Path, table: Path)
     result = evaluate_external(bundle, [table], leak_check=lambda records: [f"{len(records)} may be known"])
     assert result.warnings == ("20 may be known",)
     assert "20 may be known" in (result.folder / "report.html").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_controls")
+def test_what_training_has_seen_is_refused(
+    phantom_run: Path, phantoms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = read_bundle(phantom_run).manifest.looks
+    command = ["evaluate", "--model", phantom_run, "--external", phantoms, "--out", tmp_path / "out"]
+    line = fails(capsys, 4, *command)
+    assert "48 of 60 pictures are known from training" in line
+    assert line.endswith("take them out, or say --allow-leaks")
+    assert read_bundle(phantom_run).manifest.looks == before
+    assert main([*map(str, command), "--allow-leaks"]) == 0
+    assert capsys.readouterr().out.startswith("LEAK: 48 of 60 pictures are known from training")
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def _list_csv(path: Path, where: Mapping[str, str]) -> list[Listed]:
         group = row.get("group", "").strip()
         listed.append(
             Listed(
-                file=_file_of(row["file"], path.parent),
+                file=file_of(row["file"], path.parent),
                 label=label,
                 source=row.get("source", "").strip() or path.stem,
                 patient=row.get("patient", "").strip(),
@@ -137,8 +137,11 @@ def _selected(path: Path, where: Mapping[str, str]) -> list[tuple[int, dict[str,
     return rows
 
 
-def _file_of(name: str, folder: Path) -> Path:
-    """Relative to the csv's folder, else to the current one; a csv written on Windows has backslashes."""
+def file_of(name: str, folder: Path) -> Path:
+    """The file that a csv in `folder` names: relative to that folder, else to the current one.
+
+    A csv written on Windows has backslashes.
+    """
     for spelled in dict.fromkeys((name, name.strip(), name.replace("\\", "/"))):
         for file in (folder / spelled, Path(spelled)):
             if file.exists():

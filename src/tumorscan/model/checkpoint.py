@@ -24,6 +24,11 @@ class Checkpoints:
         self.folder = folder
         self._history = folder / "history.json"
 
+    @property
+    def disk(self) -> Path | None:
+        """Where features may be put; None for nowhere."""
+        return self.folder
+
     def history(self) -> list[Epoch]:
         """All finished epochs of all phases.
 
@@ -70,6 +75,45 @@ class Checkpoints:
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.npz"
+
+
+class InMemory(Checkpoints):
+    """Checkpoints that are as short-lived as their training: for fits that are small enough to do again."""
+
+    def __init__(self) -> None:
+        super().__init__(Path())
+        self._rows: list[Epoch] = []
+        self._arrays: dict[str, Named] = {}
+
+    @property
+    def disk(self) -> Path | None:
+        """None: nothing is to be put on disk."""
+        return None
+
+    def history(self) -> list[Epoch]:
+        """All finished epochs of all phases."""
+        return list(self._rows)
+
+    def write_history(self, history: Sequence[Epoch]) -> None:
+        """Make the epochs count."""
+        self._rows = list(history)
+
+    def has(self, name: str) -> bool:
+        """Are there arrays of this name?"""
+        return name in self._arrays
+
+    def read(self, name: str) -> Named:
+        """Named arrays of a finished step."""
+        return self._arrays[name]
+
+    def write(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep named arrays; the newest epoch need not be, since nobody will resume it."""
+        if not name.startswith("last-"):
+            self._arrays[name] = {key: np.array(value) for key, value in arrays.items()}
+
+    def drop(self, name: str) -> None:
+        """Forget a step."""
+        self._arrays.pop(name, None)
 
 
 def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:

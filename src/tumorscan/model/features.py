@@ -9,60 +9,65 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tumorscan.config import AugmentSettings
-from tumorscan.data.batches import augmented_view
 from tumorscan.errors import EnvironmentProblem, require
-from tumorscan.types import Picture
 
 Tick = Callable[[int], None]
 """Told how many pictures were done."""
 
 
 class FrozenPart:
-    """Everything under a cut, as a function from pictures to features."""
+    """Everything between two layers of a network, as a function from one's output to the other's.
 
-    def __init__(self, network: Any, cut: Any, batch: int) -> None:
+    Args:
+        entry: layer whose output comes in; the input layer for pictures.
+        cut: layer whose output goes out; the same layer makes this an identity.
+        batch: pictures at a time.
+    """
+
+    def __init__(self, entry: Any, cut: Any, batch: int) -> None:
         keras = require("keras", "train")
-        self._model = keras.Model(network.input, cut.output)
+        self._model = None if entry is cut else keras.Model(entry.output, cut.output)
         self._batch = batch
 
-    def store(self, pictures: Picture, path: Path, tick: Tick) -> NDArray[Any]:
-        """Run over N pictures (uint8, N x S x S x 3) and keep the features in a .npy on disk.
+    def features(self, inputs: NDArray[Any], path: Path | None, tick: Tick) -> NDArray[Any]:
+        """Run over N inputs and keep what comes out.
 
         Maps are kept as float16: they are read many times and are the bulk of what is stored, and
         ImageNet activations lie far inside its range. Pooled vectors stay float32.
 
+        Args:
+            inputs: N x ..., what the entry gives.
+            path: a .npy to keep the features in; None keeps them in memory.
+            tick: told of progress.
+
         Raises:
             EnvironmentProblem: the disk is full or read-only.
         """
+        if self._model is None:
+            tick(len(inputs))
+            return inputs
         shape = tuple(self._model.output.shape[1:])
         dtype = np.float16 if len(shape) > 1 else np.float32
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            kept = np.lib.format.open_memmap(path, "w+", dtype, (len(pictures), *shape))
-            for part in slices(len(pictures), self._batch):
-                kept[part] = np.asarray(self._model.predict_on_batch(pictures[part]), dtype)
+            kept = _kept((len(inputs), *shape), dtype, path)
+            for part in slices(len(inputs), self._batch):
+                kept[part] = np.asarray(self._model.predict_on_batch(_plain(inputs[part])), dtype)
                 tick(part.stop - part.start)
         except OSError as error:
             raise EnvironmentProblem(f"{path}: features cannot be stored ({error.strerror})") from error
         return kept
 
 
-def store_views(
-    part: FrozenPart,
-    pictures: Picture,
-    settings: AugmentSettings,
-    folder: Path,
-    *,
-    views: int,
-    seed: int,
-    tick: Tick,
-) -> Sequence[NDArray[Any]]:
-    """Features of each augmented view of the training pictures."""
-    return [
-        part.store(augmented_view(pictures, settings, seed=seed, view=v), folder / f"view{v}.npy", tick)
-        for v in range(views)
-    ]
+def _kept(shape: tuple[int, ...], dtype: type, path: Path | None) -> NDArray[Any]:
+    if path is None:
+        return np.empty(shape, dtype)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return np.lib.format.open_memmap(path, "w+", dtype, shape)
+
+
+def _plain(inputs: NDArray[Any]) -> NDArray[Any]:
+    """Pictures go in as they are, stored features as float32."""
+    return inputs if inputs.dtype == np.uint8 else inputs.astype(np.float32)
 
 
 def feature_batches(
@@ -87,7 +92,7 @@ def feature_batches(
 
         def __getitem__(self, index: int) -> tuple[Any, ...]:
             rows = batches[index]
-            picked = (features[rows].astype(np.float32), targets[rows])
+            picked = (_plain(features[rows]), targets[rows])
             return picked if weights is None else (*picked, weights[rows])
 
     return Batches()

@@ -7,8 +7,9 @@ procedure with another cut.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,35 @@ from tqdm import tqdm
 from tumorscan.config import PhaseSettings, Settings
 from tumorscan.errors import require
 from tumorscan.model.checkpoint import Checkpoints
-from tumorscan.model.features import FrozenPart, feature_batches, slices, store_views
+from tumorscan.model.features import FrozenPart, feature_batches, slices
 from tumorscan.model.network import head_layers, train_only
 from tumorscan.model.schedule import Epoch, best_epoch, next_rate, should_stop
 from tumorscan.model.weights import fill, named_weights
-from tumorscan.types import Picture
 
 Labels = NDArray[np.int64]
 _FIGURES = ("loss", "accuracy", "auc")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a training is given, at one layer of the network.
+
+    Attributes:
+        entry: the layer whose output this is: the input layer for pictures, a higher one for features
+            that were computed beforehand.
+        view: the training inputs under augmented view v, N x ...
+        plain: the training inputs without augmentation, N x ...
+        labels: N, 1 = tumor.
+        validation: M x ..., without augmentation.
+        validation_labels: M.
+    """
+
+    entry: Any
+    view: Callable[[int], NDArray[Any]]
+    plain: NDArray[Any]
+    labels: Labels
+    validation: NDArray[Any]
+    validation_labels: Labels
 
 
 @dataclass(frozen=True)
@@ -57,11 +79,13 @@ class _Features:
 class Phase:
     """Trains the part of a network above a cut, an epoch at a time, each one safe on disk."""
 
-    def __init__(self, network: Any, plan: PhasePlan, settings: Settings, state: Checkpoints) -> None:
+    def __init__(
+        self, network: Any, plan: PhasePlan, inputs: Inputs, settings: Settings, state: Checkpoints
+    ) -> None:
         keras = require("keras", "train")
-        self.plan, self.settings, self.state = plan, settings, state
+        self.plan, self.inputs, self.settings, self.state = plan, inputs, settings, state
         train_only(network, [*plan.unfrozen, *head_layers(network)])
-        self.below = FrozenPart(network, plan.cut, self._batch)
+        self.below = FrozenPart(inputs.entry, plan.cut, self._batch)
         self.above = keras.Model(plan.cut.output, network.output)
         self.above.compile(
             optimizer=keras.optimizers.Adam(plan.settings.rate),
@@ -73,9 +97,7 @@ class Phase:
         )
         self.above.optimizer.build(self.above.trainable_variables)
 
-    def run(
-        self, pictures: Picture, labels: Labels, validation: tuple[Picture, Labels], progress: bool
-    ) -> None:
+    def run(self, *, progress: bool = False) -> None:
         """Train until the schedule says stop, then load the best epoch into the network."""
         name, phase = self.plan.name, self.plan.settings
         earlier = [row for row in self.state.history() if row.phase != name]
@@ -83,8 +105,8 @@ class Phase:
         if not should_stop(history, phase):
             if history:
                 self._restore(history[-1].epoch)
-            features = self._features(pictures, labels, validation, progress)
-            steps = len(self._batches(len(labels), 0))
+            features = self._features(progress=progress)
+            steps = len(self._batches(len(self.inputs.labels), 0))
             with tqdm(
                 total=phase.epochs * steps,
                 initial=len(history) * steps,
@@ -97,33 +119,35 @@ class Phase:
                     bar.set_postfix(
                         val_auc=f"{history[-1].val_auc:.3f}", best=f"{best_epoch(history).val_auc:.3f}"
                     )
-        shutil.rmtree(self._feature_folder, ignore_errors=True)
+        if self._feature_folder:
+            shutil.rmtree(self._feature_folder, ignore_errors=True)
         fill(self.above.layers, self.state.read_best(name), name)
 
     @property
-    def _feature_folder(self) -> Any:
-        return self.state.folder / f"features-{self.plan.name}"
+    def _feature_folder(self) -> Path | None:
+        return self.state.disk / f"features-{self.plan.name}" if self.state.disk else None
 
-    def _features(
-        self, pictures: Picture, labels: Labels, validation: tuple[Picture, Labels], progress: bool
-    ) -> _Features:
-        views = min(self.plan.settings.views, self.plan.settings.epochs)
-        total = views * len(pictures) + len(validation[0])
+    def _features(self, *, progress: bool) -> _Features:
+        count = min(self.plan.settings.views, self.plan.settings.epochs)
+        inputs, folder = self.inputs, self._feature_folder
+        total = count * len(inputs.labels) + len(inputs.validation_labels)
         with tqdm(
             total=total, desc=f"{self.plan.name} features", unit="picture", disable=not progress
         ) as bar:
-            stored = store_views(
-                self.below,
-                pictures,
-                self.settings.augment,
-                self._feature_folder,
-                views=views,
-                seed=self.settings.train.seed,
-                tick=bar.update,
+            views = [
+                self.below.features(inputs.view(v), folder and folder / f"view{v}.npy", bar.update)
+                for v in range(count)
+            ]
+            held_out = self.below.features(
+                inputs.validation, folder and folder / "validation.npy", bar.update
             )
-            held_out = self.below.store(validation[0], self._feature_folder / "validation.npy", bar.update)
-        weights = class_weights(labels, balanced=self.settings.train.class_weights)
-        return _Features(stored, _targets(labels), weights, held_out, _targets(validation[1]))
+        return _Features(
+            views,
+            _targets(inputs.labels),
+            class_weights(inputs.labels, balanced=self.settings.train.class_weights),
+            held_out,
+            _targets(inputs.validation_labels),
+        )
 
     def _epoch(self, epoch: int, rate: float, features: _Features, bar: Any) -> Epoch:
         self.above.optimizer.learning_rate = rate

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from tumorscan.config import Settings
+from tumorscan.data.batches import augmented_view
 from tumorscan.errors import DataError, require
 from tumorscan.model.checkpoint import Checkpoints
 from tumorscan.model.features import slices
 from tumorscan.model.heads import NORM, POOL
 from tumorscan.model.network import behind_fresh_kernels, build_network, cut_below, train_only, trunk_layers
-from tumorscan.model.phase import Labels, Phase, PhasePlan
+from tumorscan.model.phase import Inputs, Labels, Phase, PhasePlan
 from tumorscan.model.schedule import Epoch, best_epoch
 from tumorscan.model.weights import Named, WeightsReport, fill, load_trunk_weights, named_weights
 from tumorscan.types import Picture
@@ -74,21 +75,54 @@ def train(data: TrainingData, settings: Settings, folder: Path, *, progress: boo
     Raises:
         DataError, BundleError, EnvironmentProblem: as their messages say.
     """
+    network, report = start_network(settings, settings.train.seed)
+    inputs = Inputs(
+        entry=network.layers[0],
+        view=lambda v: augmented_view(data.train, settings.augment, seed=settings.train.seed, view=v),
+        plain=data.train,
+        labels=data.train_labels,
+        validation=data.validation,
+        validation_labels=data.validation_labels,
+    )
+    return train_network(network, report, inputs, settings, Checkpoints(folder), progress=progress)
+
+
+def start_network(settings: Settings, seed: int) -> tuple[Any, WeightsReport]:
+    """A network with its trunk filled from `settings.model.weights`, the rest drawn from the seed."""
     keras = require("keras", "train")
-    keras.utils.set_random_seed(settings.train.seed)
+    keras.utils.set_random_seed(seed)
     size = settings.prepare.frame.size
     network = build_network(settings.model, size, mixed_precision=settings.train.mixed_precision)
-    report = load_trunk_weights(network, settings.model)
+    return network, load_trunk_weights(network, settings.model)
+
+
+def train_network(
+    network: Any,
+    report: WeightsReport,
+    inputs: Inputs,
+    settings: Settings,
+    state: Checkpoints,
+    *,
+    progress: bool = False,
+) -> Trained:
+    """Both phases on a network that has its starting weights; `train` says the rest."""
     fresh_norms = behind_fresh_kernels(network, report.fresh_layers)
-    state = Checkpoints(folder)
     if state.has(_START):
         fill(network.layers, state.read(_START), _START)
     else:
-        settle(network, [*fresh_norms, network.get_layer(NORM)], data.train, settings.train.batch)
+        settle(network, [*fresh_norms, network.get_layer(NORM)], inputs, settings.train.batch)
         state.write(_START, named_weights(network.layers))
     for plan in _plans(network, settings, fresh_norms):
-        Phase(network, plan, settings, state).run(data.train, data.train_labels, _validation(data), progress)
+        Phase(network, plan, inputs, settings, state).run(progress=progress)
     return _finish(network, report, state)
+
+
+def shared_cut(network: Any, report: WeightsReport, settings: Settings) -> Any:
+    """The highest layer under all that trains or is settled: what lies below it is the same in every fit."""
+    fresh_norms = behind_fresh_kernels(network, report.fresh_layers)
+    unfrozen = unfrozen_layers(network, settings.train.unfrozen, fresh_norms)
+    above = {layer.name for layer in (*unfrozen, *fresh_norms)} | set(report.fresh_layers)
+    return cut_below(network, above or {POOL})
 
 
 def unfrozen_layers(network: Any, count: int, fresh_norms: Sequence[Any]) -> list[Any]:
@@ -104,18 +138,20 @@ def unfrozen_layers(network: Any, count: int, fresh_norms: Sequence[Any]) -> lis
     return [one for one in layers if one.weights and (one.name in trains or not isinstance(one, norm))]
 
 
-def settle(network: Any, norms: Sequence[Any], pictures: Picture, batch: int) -> None:
+def settle(network: Any, norms: Sequence[Any], inputs: Inputs, batch: int) -> None:
     """Give norms behind fresh kernels the statistics of what they really get, by a running mean.
 
     Without it inference would scale by a mean of 0 and a variance of 1 that describe nothing: the
     frozen phase would see wrong features, and early epochs would be validated wrongly.
     """
+    keras = require("keras", "train")
     train_only(network, norms)
+    above = keras.Model(inputs.entry.output, network.output)
     momenta = [norm.momentum for norm in norms]
-    for i, part in enumerate(slices(len(pictures), batch)):
+    for i, part in enumerate(slices(len(inputs.plain), batch)):
         for norm in norms:
             norm.momentum = i / (i + 1)
-        network(pictures[part], training=True)
+        above(inputs.plain[part].astype(np.float32), training=True)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 
@@ -127,10 +163,6 @@ def _plans(network: Any, settings: Settings, fresh_norms: Sequence[Any]) -> Iter
     if settings.train.tuned.epochs and unfrozen:
         cut = cut_below(network, {layer.name for layer in unfrozen})
         yield PhasePlan(TUNED, settings.train.tuned, cut, tuple(unfrozen))
-
-
-def _validation(data: TrainingData) -> tuple[Picture, Labels]:
-    return data.validation, data.validation_labels
 
 
 def _finish(network: Any, report: WeightsReport, state: Checkpoints) -> Trained:

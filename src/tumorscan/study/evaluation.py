@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tumorscan.config import Settings
 from tumorscan.data.batches import augmented_view
 from tumorscan.data.records import Record
-from tumorscan.data.split import PARTS
+from tumorscan.data.split import PARTS, Split
 from tumorscan.detect.detector import Detector, load_detector
 from tumorscan.errors import BundleError
 from tumorscan.evaluate import figures, pictures
@@ -35,7 +35,8 @@ from tumorscan.evaluate.report import Measured, Prediction, write_metrics, write
 from tumorscan.prepare.pipeline import prepare
 from tumorscan.read import read_scan
 from tumorscan.study.controls import NoControls, control_lines, section_of, try_controls
-from tumorscan.study.run import HISTORY, Part, load_part, read_run
+from tumorscan.study.leaks import Leaks, find_leaks, refuse_leaks
+from tumorscan.study.run import HISTORY, SPLIT, Part, load_part, read_run
 from tumorscan.types import Verdict
 
 if TYPE_CHECKING:
@@ -81,21 +82,31 @@ class RunEvaluation:
 
 
 def evaluate_run(
-    run: Path, *, progress: bool = False, say: Callable[[str], None] = lambda _: None
+    run: Path,
+    *,
+    allow_leaks: bool = False,
+    progress: bool = False,
+    say: Callable[[str], None] = lambda _: None,
 ) -> RunEvaluation:
     """Measure a finished run on its test split; writes RUN/report.
 
     Args:
         run: the run's folder.
+        allow_leaks: measure although training has seen some of the test pictures; the report's first
+            line says so.
         progress: bars on stderr.
         say: gets a line at each stage.
 
     The controls are those of the whole data set, copies left out: all four splits.
 
     Raises:
-        BundleError, DataError, EnvironmentProblem: as their messages say.
+        DataError: training has seen some of the test pictures; or as its message says.
+        BundleError, EnvironmentProblem: as their messages say.
     """
-    bundle, split = read_run(run)
+    bundle, split = read_run(run, allow_leaks=allow_leaks)
+    leaks = _leaks(split, progress, say)
+    if not allow_leaks:
+        refuse_leaks(leaks, run / SPLIT)
     detector = load_detector(run)
     settings = bundle.manifest.settings
     bundle = bundle.count_look("test")
@@ -150,6 +161,7 @@ def evaluate_run(
             _gallery_section(shown),
             section_of(controls, (f"{bundle.manifest.title}, test split", evaluation.figures["roc_auc"])),
         ],
+        warnings=[leaks.warning()] if leaks else [],
         headline=[(name, evaluation.figures[name]) for name in ("sensitivity", "specificity", "roc_auc")],
     )
     bundle = bundle.record_metrics("test", evaluation.to_table()["figures"])
@@ -157,6 +169,15 @@ def evaluate_run(
         bundle = bundle.record_metrics("controls", controls.to_table())
     write_card(bundle)
     return result
+
+
+def _leaks(split: Split, progress: bool, say: Callable[[str], None]) -> Leaks:
+    """What the fit has seen of the test split: training, early stopping, temperature, threshold."""
+    seen = [record for part in PARTS if part != "test" for record in split.parts[part]]
+    leaks = find_leaks(seen, split.parts["test"], progress=progress)
+    for skipped in leaks.unread:
+        say(f"not compared with the test split: {skipped.file}: {skipped.cause}")
+    return leaks
 
 
 def _history(run: Path) -> list[dict[str, Any]]:

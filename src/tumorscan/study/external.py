@@ -11,22 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tumorscan.data.external import ExternalSet, joined, read_set
-from tumorscan.data.records import Record
 from tumorscan.detect.detector import load_detector
 from tumorscan.errors import SettingsError
 from tumorscan.evaluate.card import write_card
 from tumorscan.evaluate.strata import Stratum, measure, patient_rows, pooling_refusal
 from tumorscan.model.bundle import Bundle
 from tumorscan.study.controls import try_controls
+from tumorscan.study.external_leaks import LeakCheck
 from tumorscan.study.external_report import write_external
 from tumorscan.study.external_result import ExternalEvaluation, Look
 from tumorscan.study.run import Part, load_part
 
 FOLDER = "external"
 _UNSAFE = re.compile(r"[^\w.=,+-]+")
-
-LeakCheck = Callable[[Sequence[Record]], Sequence[str]]
-"""Compares pictures with those a model was trained on: raises DataError, or returns warnings."""
 
 
 def evaluate_external(

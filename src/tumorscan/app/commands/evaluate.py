@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tumorscan.app.commands.shared import add_json, emit, say, shows_progress
+from tumorscan.app.commands.shared import add_allow_leaks, add_json, emit, say, shows_progress
 from tumorscan.errors import SettingsError, UnreadableScan
 
 HELP = "measure a finished run on its test split, or a bundle on external sets, and write the report"
@@ -18,12 +18,18 @@ tumorscan evaluate --model BUNDLE --external CSV|FOLDER... [--where COLUMN=VALUE
   measures the bundle on other pictures, by source, plane and patient, at the bundle's operating point.
   Each look at a set is counted in the bundle; the same pictures under another path are the same set.
   Sources are the csv's column `source` (else the csv itself), or a folder's subfolders. Figures over
-  both classes (AUC, calibration ...) are withheld where a source holds one class only."""
+  both classes (AUC, calibration ...) are withheld where a source holds one class only.
+
+Either is refused (exit code 4) where a picture to be measured has an exact or near copy, its patient or its
+group among those that the model was trained on, which a look of its own makes sure of."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("run_folder", type=Path, nargs="?", metavar="RUN")
+    add_allow_leaks(
+        parser, "measure although training has seen pictures; the report says so on its first line"
+    )
     outside = parser.add_argument_group("external testing")
     outside.add_argument(
         "--model", type=Path, metavar="BUNDLE", help="folder of a bundle, or of a finished run"
@@ -61,7 +67,9 @@ def run(options: argparse.Namespace) -> int:
         raise SettingsError("name a finished RUN, or --model BUNDLE and --external CSV|FOLDER")
     from tumorscan.study.evaluation import evaluate_run
 
-    result = evaluate_run(options.run_folder, progress=shows_progress(options), say=say)
+    result = evaluate_run(
+        options.run_folder, allow_leaks=options.allow_leaks, progress=shows_progress(options), say=say
+    )
     emit(options, result.to_table(), result.to_text())
     return 0
 
@@ -72,7 +80,10 @@ def _external(options: argparse.Namespace) -> int:
     if not options.external or not options.model:
         raise SettingsError("--model BUNDLE and --external CSV|FOLDER go together")
     from tumorscan.study.external import evaluate_external
+    from tumorscan.study.external_leaks import check_against_run
 
+    progress = shows_progress(options)
+    check = check_against_run(options.model, allow=options.allow_leaks, progress=progress, say=say)
     result = evaluate_external(
         options.model,
         options.external,
@@ -80,7 +91,8 @@ def _external(options: argparse.Namespace) -> int:
         out=options.out,
         force_pooled=options.force_pooled,
         engine=options.engine,
-        progress=shows_progress(options),
+        leak_check=check,
+        progress=progress,
         say=say,
     )
     for skipped in result.skipped:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tumorscan.config import PRESETS, Settings, preset, read_settings
+from tumorscan.config import PRESETS, Settings, changed, preset, read_settings
 
 RESEARCH_USE = "Research and teaching software: not a medical device, never a diagnosis."
 
@@ -26,6 +26,17 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--settings", type=Path, metavar="TOML", help="settings from a file, laid over its preset"
     )
+    _add_set(parser)
+
+
+def _add_set(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change one setting, as in --set prepare.denoise.method=off; may be repeated",
+    )
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -36,9 +47,15 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", default="keras", help="what runs the network (default: keras)")
 
 
+def add_allow_leaks(parser: argparse.ArgumentParser, what: str) -> None:
+    """The flag that takes a split of which training has seen the test."""
+    parser.add_argument("--allow-leaks", action="store_true", help=what)
+
+
 def settings_of(options: argparse.Namespace) -> Settings:
     """The settings that the arguments name."""
-    return read_settings(options.settings) if options.settings else preset(options.preset)
+    settings = read_settings(options.settings) if options.settings else preset(options.preset)
+    return changed(settings, options.set)
 
 
 def with_weights(settings: Settings, weights: str | None) -> Settings:

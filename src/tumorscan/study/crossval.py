@@ -1,0 +1,246 @@
+"""Repeated grouped cross-validation: everything that is fitted is fitted inside the fold."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tumorscan.atomic import atomic_write_text
+from tumorscan.config import Settings, read_settings, to_toml
+from tumorscan.data.catalog import build_catalog, read_catalog, write_catalog
+from tumorscan.data.folds import Fold, make_folds
+from tumorscan.data.records import Catalog, Record
+from tumorscan.data.split import refuse_conflicts, without_copies
+from tumorscan.data.table import relative_name, write_table
+from tumorscan.detect.calibrate import fit_temperature, probability
+from tumorscan.detect.decide import threshold_for
+from tumorscan.errors import DataError, SettingsError, require
+from tumorscan.model.bank import FeatureBank
+from tumorscan.model.checkpoint import InMemory
+from tumorscan.model.train import train_network
+from tumorscan.study.run import CATALOG, SETTINGS, Say, load_part
+from tumorscan.types import Verdict
+
+FITS = "fits"
+PREDICTIONS = "predictions.csv"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fit: which repeat it belongs to, its parts, and the seed of what starts fresh."""
+
+    repeat: int
+    fold: Fold
+    seed: int
+
+
+Plan = dict[str, Job]
+"""By name; a fit's predictions are FOLDER/fits/NAME.json."""
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """What R repeats said of N pictures, each by a fit that had not seen its group.
+
+    Attributes:
+        records: the N pictures.
+        labels: N, 1 = tumor.
+        probabilities: R x N, calibrated inside the fold.
+        reported: R x N, 1 where the fold's own threshold says tumor.
+        validation_auc: R x folds, at the chosen epoch.
+    """
+
+    records: tuple[Record, ...]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    reported: NDArray[np.int64]
+    validation_auc: NDArray[np.float64]
+
+    @property
+    def groups(self) -> list[str]:
+        """N names of what belongs together."""
+        return [record.group for record in self.records]
+
+
+def cross_validate(
+    sources: Sequence[Path],
+    settings: Settings,
+    folder: Path,
+    *,
+    repeats: int,
+    folds: int,
+    progress: bool = False,
+    say: Say = lambda _: None,
+) -> OutOfFold:
+    """Fit `repeats` x `folds` times; a killed run goes on at the next fit.
+
+    Args:
+        sources: folders of pictures or csv files.
+        settings: of every fit; the shares of train, validation and calibration hold inside a fold.
+        folder: for the catalog, each fit's predictions and predictions.csv.
+        repeats: how often the folds are dealt anew.
+        folds: of each repeat.
+        progress: bars on stderr.
+        say: gets a line a fit.
+
+    Raises:
+        SettingsError: repeats or folds are out of range, or the folder holds other settings.
+        DataError, BundleError, EnvironmentProblem: as their messages say.
+    """
+    if repeats < 1:
+        raise SettingsError(f"repeats is {repeats}: it must be at least 1")
+    catalog = catalog_of(sources, settings, folder, folds, progress=progress)
+    refuse_conflicts(catalog)
+    records, _ = without_copies(catalog.records)
+    plan = make_plan(records, settings, repeats=repeats, folds=folds)
+    fit_all(records, settings, plan, folder, progress=progress, say=say)
+    result = gather(records, plan, folder)
+    _write_predictions(result, folder / PREDICTIONS)
+    return result
+
+
+def catalog_of(
+    sources: Sequence[Path], settings: Settings, folder: Path, folds: int, *, progress: bool = False
+) -> Catalog:
+    """The catalog of a cross-validation's folder, made once and read back.
+
+    Raises:
+        SettingsError: the folder holds another cross-validation.
+    """
+    _claim(folder, settings, folds)
+    if (folder / CATALOG).is_file():
+        return read_catalog(folder / CATALOG)
+    catalog = build_catalog(sources, progress=progress)
+    write_catalog(catalog, folder / CATALOG)
+    return read_catalog(folder / CATALOG)
+
+
+def make_plan(
+    records: Sequence[Record],
+    settings: Settings,
+    *,
+    repeats: int,
+    folds: int,
+    groups: Sequence[str] | None = None,
+    prefix: str = "",
+) -> Plan:
+    """The fits of a repeated cross-validation; `make_folds` says what `groups` is for."""
+    seeds = [settings.split.seed + repeat for repeat in range(repeats)]
+    return {
+        f"{prefix}r{repeat}f{k}": Job(repeat, fold, seed)
+        for repeat, seed in enumerate(seeds)
+        for k, fold in enumerate(make_folds(records, folds, settings.split, seed, groups=groups))
+    }
+
+
+def fit_all(
+    records: Sequence[Record],
+    settings: Settings,
+    plan: Plan,
+    folder: Path,
+    *,
+    progress: bool = False,
+    say: Say = lambda _: None,
+) -> None:
+    """Do the fits of a plan that are not on disk yet; the shared features are run once for all."""
+    todo = {name: job for name, job in plan.items() if not _fit_file(folder, name).is_file()}
+    if not todo:
+        return
+    part = load_part(records, settings, progress=progress)
+    features = folder / "features"
+    bank = FeatureBank(part.pictures, settings, features, progress=progress)
+    for number, (name, job) in enumerate(todo.items(), start=len(plan) - len(todo) + 1):
+        row = _fit(bank, part.labels, job, settings)
+        atomic_write_text(_fit_file(folder, name), json.dumps(row))
+        say(f"fit {number} of {len(plan)} ({name}): validation AUC {row['validation_auc']:.3f}")
+    shutil.rmtree(features, ignore_errors=True)
+
+
+def gather(records: Sequence[Record], plan: Plan, folder: Path) -> OutOfFold:
+    """Put the out-of-fold predictions of all fits together.
+
+    Raises:
+        DataError: a fit's file is absent, damaged or of other data.
+    """
+    repeats = 1 + max(job.repeat for job in plan.values())
+    probabilities = np.full((repeats, len(records)), np.nan)
+    reported = np.zeros((repeats, len(records)), np.int64)
+    aucs: list[list[float]] = [[] for _ in range(repeats)]
+    for name, job in plan.items():
+        row = _read_fit(_fit_file(folder, name), job)
+        rows, said = np.array(job.fold.test), np.array(row["probabilities"])
+        probabilities[job.repeat, rows] = said
+        reported[job.repeat, rows] = said >= row["threshold"]
+        aucs[job.repeat].append(row["validation_auc"])
+    labels = np.array([record.label == "tumor" for record in records], np.int64)
+    return OutOfFold(tuple(records), labels, probabilities, reported, np.array(aucs))
+
+
+def _read_fit(file: Path, job: Job) -> dict[str, Any]:
+    try:
+        row: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        row["threshold"], row["validation_auc"] = float(row["threshold"]), float(row["validation_auc"])
+        pictures, said = list(row["rows"]), [float(p) for p in row["probabilities"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{file}: damaged ({error}); delete it and run again") from error
+    if pictures != list(job.fold.test) or len(said) != len(pictures):
+        raise DataError(f"{file}: is of other pictures; delete it and run again")
+    return row
+
+
+def _fit(bank: FeatureBank, labels: NDArray[np.int64], job: Job, settings: Settings) -> dict[str, Any]:
+    require("keras", "train").utils.clear_session()  # or the graphs of all fits stay in memory
+    fold = job.fold
+    network, report, inputs = bank.start(labels, fold.train, fold.validation, job.seed)
+    trained = train_network(network, report, inputs, settings, InMemory())
+    logits, known = bank.logits(network, fold.calibration), labels[np.array(fold.calibration)]
+    temperature = fit_temperature(logits, known)
+    threshold = threshold_for(probability(logits, temperature), known, settings.decide.sensitivity)
+    return {
+        "seed": job.seed,
+        "chosen": trained.chosen.to_table(),
+        "validation_auc": trained.chosen.val_auc,
+        "temperature": temperature,
+        "threshold": threshold,
+        "rows": list(fold.test),
+        "probabilities": probability(bank.logits(network, fold.test), temperature).tolist(),
+    }
+
+
+def _fit_file(folder: Path, name: str) -> Path:
+    return folder / FITS / f"{name}.json"
+
+
+def _claim(folder: Path, settings: Settings, folds: int) -> None:
+    """Make the folder this cross-validation's own, or recognise it as such; more repeats may be added."""
+    kept, mark = folder / SETTINGS, folder / "folds"
+    if not kept.is_file():
+        atomic_write_text(kept, to_toml(settings))
+        atomic_write_text(mark, f"{folds}\n")
+        return
+    if read_settings(kept) != settings or mark.read_text(encoding="utf-8").strip() != str(folds):
+        raise SettingsError(f"{folder}: holds a cross-validation with other settings; choose another --out")
+
+
+def _write_predictions(result: OutOfFold, path: Path) -> None:
+    """One line a picture and repeat."""
+    rows = [
+        {
+            "file": relative_name(record.file, path.parent.resolve()),
+            "label": record.label,
+            "group": record.group,
+            "repeat": repeat,
+            "probability": repr(float(result.probabilities[repeat, i])),
+            "verdict": str(Verdict.TUMOR if result.reported[repeat, i] else Verdict.NO_TUMOR),
+        }
+        for repeat in range(len(result.probabilities))
+        for i, record in enumerate(result.records)
+    ]
+    write_table(path, ("file", "label", "group", "repeat", "probability", "verdict"), rows)
