@@ -16,6 +16,7 @@ from tumorscan.data.groups import Links, NearLink, group_names
 from tumorscan.data.parallel import in_order
 from tumorscan.data.records import (
     COLUMNS,
+    REQUIRED,
     Catalog,
     Conflict,
     Record,
@@ -47,7 +48,12 @@ _LIMITS: Final = ReadLimits()
 
 
 def build_catalog(
-    paths: Sequence[Path], *, limits: ReadLimits = _LIMITS, near: bool = True, progress: bool = False
+    paths: Sequence[Path],
+    *,
+    where: Mapping[str, str] | None = None,
+    limits: ReadLimits = _LIMITS,
+    near: bool = True,
+    progress: bool = False,
 ) -> Catalog:
     """Read every picture once, hash its pixels and join what belongs together.
 
@@ -58,7 +64,9 @@ def build_catalog(
 
     Args:
         paths: folders (label from the nearest folder named after a class) and csv files (columns file
-            and label; group, patient and source if there are; file relative to the csv, else to here).
+            and label; group, patient, source and plane if there are; file relative to the csv, else to
+            here).
+        where: only the csv rows whose columns hold these values.
         limits: what is refused before it is decoded.
         near: look for near copies; else only exact ones are joined.
         progress: show a bar on stderr.
@@ -73,7 +81,7 @@ def build_catalog(
     listed: list[Listed] = []
     skipped: list[Skipped] = []
     for path in paths:
-        found, without_label = list_source(Path(path))
+        found, without_label = list_source(Path(path), where or {})
         listed += found
         skipped += without_label
     first: dict[tuple[Path, str], Listed] = {}
@@ -135,6 +143,7 @@ def _record(item: Listed, limits: ReadLimits, near: bool) -> tuple[Record | Skip
         mode=scan.mode,
         format=scan.format,
         file_bytes=scan.file_bytes,
+        plane=item.plane,
     )
     return record, fingerprint(scan.pixels) if near else None
 
@@ -229,7 +238,7 @@ def read_catalog(path: Path) -> Catalog:
         DataError: a csv is absent, damaged or lacks a column; names the line.
     """
     folder = path.parent.resolve()
-    records = tuple(from_row(row, path, line, folder) for line, row in read_table(path, COLUMNS))
+    records = tuple(from_row(row, path, line, folder) for line, row in read_table(path, REQUIRED))
     aside = _skipped_file(path)
     rows = read_table(aside, ("file", "cause")) if aside.exists() else []
     skipped = tuple(Skipped(resolved_name(row["file"], folder), row["cause"]) for _, row in rows)

@@ -32,6 +32,7 @@ class Record:
         mode: Pillow's mode of the stored pixels.
         format: PNG, JPEG, BMP, TIFF or WEBP, by content.
         file_bytes: size of the file in bytes.
+        plane: axial, coronal, sagittal ... as the csv says; empty if not known.
     """
 
     file: Path
@@ -45,6 +46,7 @@ class Record:
     mode: str
     format: str
     file_bytes: int
+    plane: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ class Conflict:
 
 
 COLUMNS: Final = tuple(field.name for field in fields(Record))
+REQUIRED: Final = tuple(name for name in COLUMNS if name != "plane")
+"""What a csv must hold to be read back: files from before there were planes are read too."""
 _NUMBERS: Final = ("width", "height", "file_bytes")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -140,6 +144,7 @@ def from_row(row: Mapping[str, str], path: Path, line: int, folder: Path) -> Rec
         width=int(row["width"]),
         height=int(row["height"]),
         file_bytes=int(row["file_bytes"]),
+        plane=row.get("plane", ""),
         **{name: row[name] for name in ("pixels_sha256", "group", "source", "patient", "mode", "format")},
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from tumorscan.config import SplitSettings
 from tumorscan.data.labels import LABELS
-from tumorscan.data.records import COLUMNS, Catalog, Record, conflicts, from_row, to_row
+from tumorscan.data.records import COLUMNS, REQUIRED, Catalog, Record, conflicts, from_row, to_row
 from tumorscan.data.table import read_table, write_table
 from tumorscan.errors import DataError
 from tumorscan.types import Label
@@ -25,6 +25,7 @@ COPY: Final = "copy"
 
 _FIRST: Final = ("file", "label", "group", "pixels_sha256")
 SPLIT_COLUMNS: Final = (*_FIRST, "split", "seed", *(name for name in COLUMNS if name not in _FIRST))
+_NEEDED: Final = (*REQUIRED, "split", "seed")
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def read_split(path: Path, *, allow_leaks: bool = False) -> Split:
     parts: dict[str, list[Record]] = {name: [] for name in (*PARTS, COPY)}
     seeds: set[int] = set()
     folder = path.parent.resolve()
-    for line, row in read_table(path, SPLIT_COLUMNS):
+    for line, row in read_table(path, _NEEDED):
         if row["split"] not in parts:
             raise DataError(
                 f"{path}: line {line}: there is no split {row['split']!r}: "

@@ -27,11 +27,14 @@ from tumorscan.evaluate.blocks import (
     in_words,
     training_section,
 )
+from tumorscan.evaluate.card import write_card
+from tumorscan.evaluate.controls import Controls
 from tumorscan.evaluate.metrics import Evaluation, evaluate
 from tumorscan.evaluate.pictures import Shown
 from tumorscan.evaluate.report import Measured, Prediction, write_metrics, write_predictions, write_report
 from tumorscan.prepare.pipeline import prepare
 from tumorscan.read import read_scan
+from tumorscan.study.controls import NoControls, control_lines, section_of, try_controls
 from tumorscan.study.leaks import Leaks, find_leaks, refuse_leaks
 from tumorscan.study.run import HISTORY, SPLIT, Part, load_part, read_run
 from tumorscan.types import Verdict
@@ -51,6 +54,7 @@ class RunEvaluation:
     folder: Path
     model: str
     looks: int
+    controls: Controls | NoControls
 
     def to_table(self) -> dict[str, Any]:
         """metrics.json, and where the rest is."""
@@ -59,6 +63,7 @@ class RunEvaluation:
             "report": str(self.folder / "report.html"),
             "looks": self.looks,
             **self.evaluation.to_table(),
+            "controls": self.controls.to_table(),
         }
 
     def to_text(self) -> str:
@@ -71,6 +76,7 @@ class RunEvaluation:
             f"TN {counts.true_negative} FP {counts.false_positive} "
             f"at a threshold of {self.evaluation.threshold:.3f}"
         )
+        lines += control_lines(self.controls)
         lines.append(f"report: {self.folder / 'report.html'}")
         return "\n".join(lines)
 
@@ -90,6 +96,8 @@ def evaluate_run(
             line says so.
         progress: bars on stderr.
         say: gets a line at each stage.
+
+    The controls are those of the whole data set, copies left out: all four splits.
 
     Raises:
         DataError: training has seen some of the test pictures; or as its message says.
@@ -112,7 +120,9 @@ def evaluate_run(
         groups=[record.group for record in part.records],
     )
     folder = run / REPORT
-    result = RunEvaluation(evaluation, folder, bundle.manifest.title, bundle.manifest.looks["test"])
+    say("measuring the controls of the whole data set")
+    controls = try_controls([r for name in PARTS for r in split.parts[name]], progress=progress)
+    result = RunEvaluation(evaluation, folder, bundle.manifest.title, bundle.manifest.looks["test"], controls)
     write_metrics(folder / "metrics.json", result.to_table())
     write_predictions(folder / "predictions.csv", _predictions(part, probabilities, detector))
     history = _history(run)
@@ -149,11 +159,15 @@ def evaluate_run(
             training_section(history),
             _pictures_section(drawn),
             _gallery_section(shown),
+            section_of(controls, (f"{bundle.manifest.title}, test split", evaluation.figures["roc_auc"])),
         ],
         warnings=[leaks.warning()] if leaks else [],
         headline=[(name, evaluation.figures[name]) for name in ("sensitivity", "specificity", "roc_auc")],
     )
-    bundle.record_metrics("test", evaluation.to_table()["figures"])
+    bundle = bundle.record_metrics("test", evaluation.to_table()["figures"])
+    if isinstance(controls, Controls):
+        bundle = bundle.record_metrics("controls", controls.to_table())
+    write_card(bundle)
     return result
 
 

@@ -24,6 +24,7 @@ from tumorscan.detect.calibrate import fit_temperature, probability
 from tumorscan.detect.decide import threshold_for
 from tumorscan.detect.engine import KerasEngine
 from tumorscan.errors import SettingsError
+from tumorscan.evaluate.card import write_card
 from tumorscan.evaluate.intervals import exact_binomial
 from tumorscan.model.bundle import WEIGHTS, Bundle, Manifest, read_bundle, write_bundle
 from tumorscan.model.checkpoint import npz_bytes
@@ -103,6 +104,7 @@ def train_run(
     for phase, named in trained.by_phase.items():
         atomic_write_bytes(folder / "phases" / f"{phase}.npz", npz_bytes(named))
     bundle = _write(trained, parts["calibration"], split, settings, folder, leaks=leaks)
+    write_card(bundle)
     shutil.rmtree(folder / STATE, ignore_errors=True)
     point = bundle.manifest.operating_points[0]
     say(

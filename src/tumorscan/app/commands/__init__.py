@@ -7,7 +7,9 @@ from typing import Protocol
 
 from tumorscan.app.commands import (
     app,
+    card,
     catalog,
+    controls,
     crossval,
     evaluate,
     experiment,
@@ -39,6 +41,8 @@ COMMANDS: dict[str, Command] = {
     "prepare": prepare,
     "train": train,
     "evaluate": evaluate,
+    "controls": controls,
+    "card": card,
     "crossval": crossval,
     "experiment": experiment,
     "predict": predict,
