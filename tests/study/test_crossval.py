@@ -14,7 +14,7 @@ from tumorscan.model.bank import FeatureBank
 from tumorscan.model.checkpoint import InMemory
 from tumorscan.model.phase import Inputs
 from tumorscan.model.train import start_network, train_network
-from tumorscan.study import crossval as crossval_module
+from tumorscan.study import fits as fits_module
 from tumorscan.study.crossval import cross_validate
 from tumorscan.study.crossval_report import report_crossval
 from tumorscan.study.leak_experiment import leak_experiment
@@ -63,13 +63,13 @@ def test_fits_that_are_there_are_not_done_again(validated, phantoms, recipe, mon
     def never(*arguments):
         raise AssertionError("a finished fit was done again")
 
-    monkeypatch.setattr(crossval_module, "_fit", never)
+    monkeypatch.setattr(fits_module, "fit", never)
     again = cross_validate([phantoms], recipe, folder, repeats=1, folds=3)
     np.testing.assert_array_equal(again.probabilities, result.probabilities)
 
 
 def test_an_interrupted_run_goes_on(validated, phantoms, recipe, tmp_path, monkeypatch):
-    real, done = crossval_module._fit, []
+    real, done = fits_module.fit, []
 
     def interrupted(*arguments):
         if len(done) == 1:
@@ -77,7 +77,7 @@ def test_an_interrupted_run_goes_on(validated, phantoms, recipe, tmp_path, monke
         done.append(1)
         return real(*arguments)
 
-    monkeypatch.setattr(crossval_module, "_fit", interrupted)
+    monkeypatch.setattr(fits_module, "fit", interrupted)
     with pytest.raises(KeyboardInterrupt):
         cross_validate([phantoms], recipe, tmp_path, repeats=1, folds=3)
     monkeypatch.undo()
@@ -122,13 +122,13 @@ def test_refused_on_the_command_line(capsys, phantoms, tmp_path, arguments, code
     assert message in capsys.readouterr().err
 
 
-def test_shared_features_change_nothing(recipe, rng):
+def test_shared_features_change_nothing(recipe, rng, tmp_path):
     """A fit on the bank's features ends like one on the pictures themselves."""
     pictures = rng.integers(0, 256, (16, 64, 64, 3), dtype=np.uint8)
     labels = (np.arange(16) % 2).astype(np.int64)
     rows, held_out = list(range(10)), list(range(10, 16))
     partly = replace(recipe, model=replace(recipe.model, trunk="Small"))
-    bank = FeatureBank(pictures, partly, None)
+    bank = FeatureBank.make(pictures, partly, tmp_path)
     network, report, inputs = bank.start(labels, rows, held_out, 5)
     shared = train_network(network, report, inputs, partly, InMemory())
     plain_network, plain_report = start_network(partly, 5)
@@ -144,6 +144,18 @@ def test_shared_features_change_nothing(recipe, rng):
     plain = train_network(plain_network, plain_report, plain_inputs, partly, InMemory())
     for ours, theirs in zip(shared.history, plain.history, strict=True):
         assert ours.loss == pytest.approx(theirs.loss, rel=0.02)
+
+
+@pytest.mark.slow
+def test_fits_in_other_processes_are_the_same_fits(validated, phantoms, recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(fits_module, "FITS_PER_PROCESS", 2)
+    apart = cross_validate([phantoms], recipe, tmp_path, repeats=1, folds=3)
+    np.testing.assert_allclose(apart.probabilities, validated[0].probabilities, atol=0.02)
+
+
+def test_a_bank_that_is_gone_is_named(tmp_path, recipe):
+    with pytest.raises(DataError, match="shared features are absent or damaged"):
+        FeatureBank.open(tmp_path / "nothing", recipe)
 
 
 def test_leak_experiment_tests_every_file_in_both_arms(tmp_path, recipe, phantoms):

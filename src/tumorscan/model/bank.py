@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from tumorscan.atomic import atomic_write_text
 from tumorscan.config import Settings
 from tumorscan.data.batches import augmented_view
+from tumorscan.errors import DataError
 from tumorscan.model.features import FrozenPart
 from tumorscan.model.phase import Inputs, Labels
 from tumorscan.model.train import shared_cut, start_network
@@ -19,6 +21,7 @@ from tumorscan.model.weights import WeightsReport
 from tumorscan.types import Picture
 
 Rows = Sequence[int]
+_PLAIN, _CUT = "plain.npy", "cut"
 
 
 class FeatureBank:
@@ -29,30 +32,62 @@ class FeatureBank:
     """
 
     def __init__(
-        self, pictures: Picture, settings: Settings, folder: Path | None, *, progress: bool = False
+        self, settings: Settings, cut: str, plain: NDArray[Any], views: Sequence[NDArray[Any]]
     ) -> None:
-        """Run the shared part.
+        self._settings, self._cut, self._plain, self._views = settings, cut, plain, views
+
+    @classmethod
+    def make(
+        cls, pictures: Picture, settings: Settings, folder: Path, *, progress: bool = False
+    ) -> FeatureBank:
+        """Run the shared part and keep what comes out in a folder.
 
         Args:
             pictures: prepared, uint8, N x S x S x 3.
             settings: of the fits.
-            folder: for the features; None keeps them in memory.
+            folder: for the features.
             progress: a bar on stderr.
+
+        Raises:
+            EnvironmentProblem: the disk is full or read-only.
         """
-        self._settings = settings
         network, report = start_network(settings, settings.train.seed)
-        self._cut = shared_cut(network, report, settings).name
-        part = FrozenPart(network.layers[0], network.get_layer(self._cut), settings.train.batch)
+        cut = shared_cut(network, report, settings).name
+        part = FrozenPart(network.layers[0], network.get_layer(cut), settings.train.batch)
         train = settings.train
-        views = max(min(phase.views, phase.epochs) for phase in (train.frozen, train.tuned))
+        count = max(min(phase.views, phase.epochs) for phase in (train.frozen, train.tuned))
         with tqdm(
-            total=(views + 1) * len(pictures), desc="shared features", unit="picture", disable=not progress
+            total=(count + 1) * len(pictures), desc="shared features", unit="picture", disable=not progress
         ) as bar:
-            self._plain = part.features(pictures, folder and folder / "plain.npy", bar.update)
-            self._views = []
-            for v in range(views):
-                changed = augmented_view(pictures, settings.augment, seed=train.seed, view=v)
-                self._views.append(part.features(changed, folder and folder / f"view{v}.npy", bar.update))
+            plain = part.features(pictures, folder / _PLAIN, bar.update)
+            views = [
+                part.features(
+                    augmented_view(pictures, settings.augment, seed=train.seed, view=v),
+                    folder / f"view{v}.npy",
+                    bar.update,
+                )
+                for v in range(count)
+            ]
+        atomic_write_text(folder / _CUT, cut)
+        return cls(settings, cut, plain, views)
+
+    @classmethod
+    def open(cls, folder: Path, settings: Settings) -> FeatureBank:
+        """The bank that `make` left in a folder, without running anything.
+
+        Raises:
+            DataError: it is absent or damaged.
+        """
+        try:
+            cut = (folder / _CUT).read_text(encoding="utf-8")
+            plain = np.load(folder / _PLAIN, mmap_mode="r", allow_pickle=False)
+            count = len(list(folder.glob("view*.npy")))
+            views = [
+                np.load(folder / f"view{v}.npy", mmap_mode="r", allow_pickle=False) for v in range(count)
+            ]
+        except (OSError, ValueError) as error:
+            raise DataError(f"{folder}: the shared features are absent or damaged ({error})") from error
+        return cls(settings, cut, plain, views)
 
     def start(
         self, labels: Labels, train: Rows, validation: Rows, seed: int

@@ -15,34 +15,18 @@ from numpy.typing import NDArray
 from tumorscan.atomic import atomic_write_text
 from tumorscan.config import Settings, read_settings, to_toml
 from tumorscan.data.catalog import build_catalog, read_catalog, write_catalog
-from tumorscan.data.folds import Fold, make_folds
+from tumorscan.data.folds import make_folds
 from tumorscan.data.records import Catalog, Record
 from tumorscan.data.split import refuse_conflicts, without_copies
 from tumorscan.data.table import relative_name, write_table
-from tumorscan.detect.calibrate import fit_temperature, probability
-from tumorscan.detect.decide import threshold_for
-from tumorscan.errors import DataError, SettingsError, require
+from tumorscan.errors import DataError, SettingsError
 from tumorscan.model.bank import FeatureBank
-from tumorscan.model.checkpoint import InMemory
-from tumorscan.model.train import train_network
+from tumorscan.study.fits import Job, Plan, run_fits
 from tumorscan.study.run import CATALOG, SETTINGS, Say, load_part
 from tumorscan.types import Verdict
 
 FITS = "fits"
 PREDICTIONS = "predictions.csv"
-
-
-@dataclass(frozen=True)
-class Job:
-    """One fit: which repeat it belongs to, its parts, and the seed of what starts fresh."""
-
-    repeat: int
-    fold: Fold
-    seed: int
-
-
-Plan = dict[str, Job]
-"""By name; a fit's predictions are FOLDER/fits/NAME.json."""
 
 
 @dataclass(frozen=True)
@@ -155,11 +139,12 @@ def fit_all(
         return
     part = load_part(records, settings, progress=progress)
     features = folder / "features"
-    bank = FeatureBank(part.pictures, settings, features, progress=progress)
-    for number, (name, job) in enumerate(todo.items(), start=len(plan) - len(todo) + 1):
-        row = _fit(bank, part.labels, job, settings)
+    FeatureBank.make(part.pictures, settings, features, progress=progress)
+    done = len(plan) - len(todo)
+    for name, row in run_fits(todo, features, part.labels, settings):
         atomic_write_text(_fit_file(folder, name), json.dumps(row))
-        say(f"fit {number} of {len(plan)} ({name}): validation AUC {row['validation_auc']:.3f}")
+        done += 1
+        say(f"fit {done} of {len(plan)} ({name}): validation AUC {row['validation_auc']:.3f}")
     shutil.rmtree(features, ignore_errors=True)
 
 
@@ -193,25 +178,6 @@ def _read_fit(file: Path, job: Job) -> dict[str, Any]:
     if pictures != list(job.fold.test) or len(said) != len(pictures):
         raise DataError(f"{file}: is of other pictures; delete it and run again")
     return row
-
-
-def _fit(bank: FeatureBank, labels: NDArray[np.int64], job: Job, settings: Settings) -> dict[str, Any]:
-    require("keras", "train").utils.clear_session()  # or the graphs of all fits stay in memory
-    fold = job.fold
-    network, report, inputs = bank.start(labels, fold.train, fold.validation, job.seed)
-    trained = train_network(network, report, inputs, settings, InMemory())
-    logits, known = bank.logits(network, fold.calibration), labels[np.array(fold.calibration)]
-    temperature = fit_temperature(logits, known)
-    threshold = threshold_for(probability(logits, temperature), known, settings.decide.sensitivity)
-    return {
-        "seed": job.seed,
-        "chosen": trained.chosen.to_table(),
-        "validation_auc": trained.chosen.val_auc,
-        "temperature": temperature,
-        "threshold": threshold,
-        "rows": list(fold.test),
-        "probabilities": probability(bank.logits(network, fold.test), temperature).tolist(),
-    }
 
 
 def _fit_file(folder: Path, name: str) -> Path:
