@@ -87,7 +87,7 @@ def _list_csv(path: Path) -> list[Listed]:
         group = row.get("group", "").strip()
         listed.append(
             Listed(
-                file=_file_of(row["file"], path.parent),
+                file=file_of(row["file"], path.parent),
                 label=label,
                 source=row.get("source", "").strip() or path.stem,
                 patient=row.get("patient", "").strip(),
@@ -98,8 +98,11 @@ def _list_csv(path: Path) -> list[Listed]:
     return listed
 
 
-def _file_of(name: str, folder: Path) -> Path:
-    """Relative to the csv's folder, else to the current one; a csv written on Windows has backslashes."""
+def file_of(name: str, folder: Path) -> Path:
+    """The file that a csv in a folder names, resolved, there or not.
+
+    Relative to the csv's folder, else to the current one; a csv written on Windows has backslashes.
+    """
     for spelled in dict.fromkeys((name, name.strip(), name.replace("\\", "/"))):
         for file in (folder / spelled, Path(spelled)):
             if file.exists():
