@@ -227,6 +227,17 @@ def test_few_pictures_are_held_at_a_time(counting, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_one_bad_file_in_a_thousand_is_one_row(counting, mixed, tmp_path):
+    good = [item for item in mixed if item.name[0].isdigit()]
+    items = [good[i % len(good)] for i in range(1000)]
+    items[617] = next(item for item in mixed if item.name == "damaged.png")
+    summary = predict_all(counting, items, tmp_path / "r.jsonl", carried=("patient",))
+    assert (summary.files, summary.errors, sum(summary.verdicts.values())) == (1000, 1, 999)
+    rows = read_jsonl(tmp_path / "r.jsonl")
+    assert [i for i, row in enumerate(rows) if row["error"]] == [617]
+
+
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_files(counting, tmp_path, rng):
     files = []
     for i in range(50):
