@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from PIL import Image
 
 from tumorscan.app.cli import main
 from tumorscan.data.phantom import draw_phantom
-from tumorscan.detect.engine import KerasEngine
+from tumorscan.detect import detector as detector_module
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,26 @@ def predict(capsys, code: int, *arguments: object) -> tuple[str, str]:
     assert ended == code, out.err
     assert "Traceback" not in out.err
     return out.out, out.err
+
+
+def count_batches(monkeypatch: pytest.MonkeyPatch, after: Callable[[], None] = lambda: None) -> list[int]:
+    """The sizes of the batches that the engine gets, whichever it is; `after` is called with each counted."""
+    real, batches = detector_module.load_detector, []
+
+    def load(*arguments: object) -> object:
+        detector = real(*arguments)
+        run = detector.engine.run
+
+        def counted(pictures: np.ndarray) -> object:
+            batches.append(len(pictures))
+            after()
+            return run(pictures)
+
+        detector.engine.run = counted
+        return detector
+
+    monkeypatch.setattr(detector_module, "load_detector", load)
+    return batches
 
 
 def names_in(folder: Path) -> list[str]:
@@ -140,15 +161,11 @@ def test_a_read_only_folder(capsys, tmp_path, heads, tiny_bundle, monkeypatch):
 
 
 def test_ctrl_c_says_how_to_go_on(capsys, tmp_path, heads, tiny_bundle, monkeypatch):
-    real, batches = KerasEngine.run, []
-
-    def interrupted(engine, pictures):
-        batches.append(len(pictures))
+    def at_the_third():
         if len(batches) == 3:
             raise KeyboardInterrupt
-        return real(engine, pictures)
 
-    monkeypatch.setattr(KerasEngine, "run", interrupted)
+    batches = count_batches(monkeypatch, at_the_third)
     command = (heads, "--out", tmp_path / "r.csv", "--model", tiny_bundle, "--batch", 4)
     _, err = predict(capsys, 130, *command)
     assert "interrupted: run the same command again to go on; what is done is kept in" in err
@@ -183,10 +200,7 @@ def test_killed_in_the_middle_it_goes_on(capsys, tmp_path, heads, tiny_bundle, m
     done = journal.read_bytes().count(b"\n") - 1
     assert 40 <= done < 600
 
-    real, scored = KerasEngine.run, []
-    monkeypatch.setattr(
-        KerasEngine, "run", lambda engine, pictures: scored.append(len(pictures)) or real(engine, pictures)
-    )
+    scored = count_batches(monkeypatch)
     text, _ = predict(capsys, 0, *command)
     assert f"{done} of them done before" in text
     assert sum(scored) == 600 - done

@@ -181,9 +181,19 @@ def _verify(folder: Path, name: str, digest: str) -> None:
         raise BundleError(f"{file}: changed since it was written (SHA-256 differs); copy the bundle again")
 
 
-def _to_json(manifest: Manifest) -> str:
+def manifest_sha256(manifest: Manifest) -> str:
+    """The SHA-256 that `bundle.json` gives of itself: of all it says."""
+    return _digest(_table(manifest))
+
+
+def _table(manifest: Manifest) -> dict[str, Any]:
     table = {"schema": SCHEMA, **asdict(manifest), "settings": to_table(manifest.settings)}
-    table = _plain(table)
+    plain: dict[str, Any] = _plain(table)
+    return plain
+
+
+def _to_json(manifest: Manifest) -> str:
+    table = _table(manifest)
     return json.dumps({**table, "sha256": _digest(table)}, indent=1, allow_nan=False) + "\n"
 
 

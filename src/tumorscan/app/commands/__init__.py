@@ -7,11 +7,14 @@ from typing import Protocol
 
 from tumorscan.app.commands import (
     app,
+    card,
     catalog,
+    controls,
     crossval,
     evaluate,
     experiment,
     info,
+    leaks,
     phantom,
     predict,
     prepare,
@@ -34,9 +37,12 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Command] = {
     "catalog": catalog,
+    "leaks": leaks,
     "prepare": prepare,
     "train": train,
     "evaluate": evaluate,
+    "controls": controls,
+    "card": card,
     "crossval": crossval,
     "experiment": experiment,
     "predict": predict,

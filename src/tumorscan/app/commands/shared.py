@@ -47,6 +47,11 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", default="keras", help="what runs the network (default: keras)")
 
 
+def add_allow_leaks(parser: argparse.ArgumentParser, what: str) -> None:
+    """The flag that takes a split of which training has seen the test."""
+    parser.add_argument("--allow-leaks", action="store_true", help=what)
+
+
 def settings_of(options: argparse.Namespace) -> Settings:
     """The settings that the arguments name."""
     settings = read_settings(options.settings) if options.settings else preset(options.preset)
