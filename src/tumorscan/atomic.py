@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from tumorscan.errors import EnvironmentProblem
 
@@ -15,10 +18,18 @@ def atomic_write_text(path: Path, text: str) -> None:
 
 
 def atomic_write_bytes(path: Path, data: bytes) -> None:
-    """Write a file, all or nothing; folders on the way are made.
+    """Write a file, all or nothing; see `atomic_file`."""
+    with atomic_file(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to be written piece by piece, all or nothing; folders on the way are made.
 
     The bytes go to a temporary file in the same folder, to the disk, and only then take the name
-    (`os.replace`), so a reader, a full disk or a kill never meets half a file.
+    (`os.replace`), so a reader, a full disk or a kill never meets half a file. An exception inside the
+    block leaves things as they were.
 
     Raises:
         EnvironmentProblem: the disk is full, the folder is read-only or cannot be made. An old file
@@ -28,17 +39,17 @@ def atomic_write_bytes(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
     except OSError as error:
-        raise _problem(path, error) from error
+        raise cannot_write(path, error) from error
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(_usual_mode(path))
         temporary.replace(path)
     except OSError as error:
-        raise _problem(path, error) from error
+        raise cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -61,7 +72,8 @@ def _read_umask() -> int:
 _UMASK = _read_umask()
 
 
-def _problem(path: Path, error: OSError) -> EnvironmentProblem:
+def cannot_write(path: Path, error: OSError) -> EnvironmentProblem:
+    """The error of a file that could not be written, with cause and cure."""
     cause = (error.strerror or str(error)).lower()
     return EnvironmentProblem(
         f"{path}: cannot be written ({cause}): free some space or choose a folder that you may write in"

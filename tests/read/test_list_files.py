@@ -103,3 +103,33 @@ def test_a_folder_that_may_not_be_listed_is_named(tmp_path: Path, monkeypatch: p
         UnreadableScan, match=r"locked: the folder may not be listed .Permission denied.: ask"
     ):
         list_files([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*/*.png", ["no/2.png", "no/10.png", "yes/1.png"]),
+        ("n?/*", ["no/2.png", "no/10.png"]),
+        ("**/1*.png", ["no/10.png", "yes/1.png"]),
+        ("yes*", ["yes/1.png", "yes/deep/3.tif"]),
+        ("no/[2-3].png", ["no/2.png"]),
+    ],
+)
+def test_a_pattern_is_expanded_as_a_shell_would(tmp_path: Path, pattern: str, expected: list[str]) -> None:
+    grow(tmp_path, "no/10.png", "no/2.png", "no/.hidden.png", "yes/1.png", "yes/deep/3.tif")
+    found = [path.relative_to(tmp_path).as_posix() for path in list_files([tmp_path / pattern])]
+    assert found == expected
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path: Path) -> None:
+    grow(tmp_path, "scan[1].png", "scan1.png")
+    assert listed_by(tmp_path / "scan[1].png") == ["scan[1].png"]
+
+
+def test_a_pattern_that_nothing_matches(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableScan, match=r"\*\.png: no file matches this pattern: check it"):
+        list_files([tmp_path / "*.png"])
+
+
+def listed_by(path: Path) -> list[str]:
+    return [found.name for found in list_files([path])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 import warnings
 from io import BytesIO
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tumorscan.config import ReadLimits
+from tumorscan.errors import UnreadableScan
 from tumorscan.read import list_files, read_bytes, read_scan
 
 RAMP = np.add.outer(np.arange(37), np.arange(50)).astype(np.uint8)
@@ -134,6 +136,31 @@ def test_above_pillows_own_limit_no_warning_and_no_setting_changed(monkeypatch: 
         assert read_bytes(data, "x", ReadLimits(max_pixels=2000)).width == 50
         assert warnings.filters == filters
     assert Image.MAX_IMAGE_PIXELS == 100
+
+
+def test_a_small_file_does_not_set_aside_the_limit(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(saved(Image.fromarray(RAMP), "PNG"))
+    tracemalloc.start()
+    read_scan(tmp_path / "a.png", ReadLimits(max_bytes=2**30))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2_000_000
+
+
+@pytest.mark.parametrize(("limit", "cause"), [(2**20, None), (1100, "more than the limit of 1100")])
+def test_a_file_that_grows_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, cause: str | None
+) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(saved(Image.fromarray(RAMP), "PNG") + bytes(1200))
+    (tmp_path / "early").write_bytes(file.read_bytes()[:1000])
+    early = (tmp_path / "early").stat()
+    monkeypatch.setattr(Path, "stat", lambda *_, **__: early)
+    if cause:
+        with pytest.raises(UnreadableScan, match=cause):
+            read_scan(file, ReadLimits(max_bytes=limit))
+    else:
+        assert read_scan(file, ReadLimits(max_bytes=limit)).file_bytes == file.open("rb").seek(0, 2)
 
 
 @pytest.mark.data

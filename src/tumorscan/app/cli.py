@@ -70,8 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except TumorscanError as error:
         return _fail(options, str(error), error.exit_code)
-    except KeyboardInterrupt:
-        return _fail(options, "interrupted", INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        return _fail(options, str(stop) or "interrupted", INTERRUPTED)
     except BrokenPipeError:
         # The reader went away (`| head`); say nothing and leave as a pipe would have us.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

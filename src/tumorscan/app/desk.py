@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tumorscan.app.answer import Answer, answer_html, refusal_html
-from tumorscan.app.commands.predict import to_table
 from tumorscan.app.inbox import Inbox
+from tumorscan.detect.rows import to_table
 from tumorscan.errors import TumorscanError, UnreadableScan
 from tumorscan.read import read_bytes
 

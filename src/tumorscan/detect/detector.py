@@ -75,18 +75,22 @@ class Detector:
         """The answer for a scan that is prepared already."""
         times = {} if times is None else times
         with _timed(times, "infer"):
-            logit = self.engine.run(prepared.pixels[None]).logits[0]
+            logit = float(self.engine.run(prepared.pixels[None]).logits[0])
+        return self.finding(scan.name, logit, scan.notes, times)
+
+    def finding(self, file: str, logit: float, notes: tuple[str, ...], times: dict[str, float]) -> Finding:
+        """What an uncalibrated logit of "tumor" means: probability, verdict, confidence."""
         p = float(probability(np.float64(logit), self.temperature))
         said = self.verdict(p)
         return Finding(
-            file=scan.name,
+            file=file,
             verdict=said,
             probability=p,
             confidence=confidence(said, p),
             threshold=self.operating_point.threshold,
             operating_point=self.operating_point.name,
             model=self.model,
-            notes=scan.notes,
+            notes=notes,
             milliseconds=times,
         )
 
@@ -99,11 +103,11 @@ class Detector:
             try:
                 with _timed(times, "read"):
                     scan = read_scan(file, limits or ReadLimits())
+                with _timed(times, "prepare"):
+                    prepared = self.prepare(scan)
             except UnreadableScan as error:
                 yield error
                 continue
-            with _timed(times, "prepare"):
-                prepared = self.prepare(scan)
             yield self.decide(scan, prepared, times)
 
 

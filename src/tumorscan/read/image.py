@@ -105,8 +105,12 @@ def _bytes_of(name: str, limits: ReadLimits) -> bytes:
         if status.st_size > limits.max_bytes:
             raise UnreadableScan(name, _too_many_bytes(status.st_size, limits))
         with Path(name).open("rb") as file:
-            # One byte more than allowed tells of a file that grew meanwhile.
-            return file.read(limits.max_bytes + 1)
+            # Not read(limit): Python sets aside as much as is asked for, 256 MB a thread.
+            data = file.read(status.st_size + 1)
+            if len(data) > status.st_size:
+                # It grew meanwhile; one byte more than allowed tells of a file that is too large now.
+                data += file.read(max(limits.max_bytes + 1 - len(data), 0))
+            return data
     except FileNotFoundError as error:
         raise UnreadableScan(name, "does not exist: check the path") from error
     except PermissionError as error:

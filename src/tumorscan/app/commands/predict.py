@@ -4,73 +4,143 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator
+import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from tumorscan.app.commands.shared import RESEARCH_USE, add_json, add_model, say
-from tumorscan.errors import UnreadableScan
+from tumorscan.app.commands.shared import RESEARCH_USE, add_json, add_model, emit, say, shows_progress
+from tumorscan.errors import SettingsError, UnreadableScan
 from tumorscan.types import Finding
+
+if TYPE_CHECKING:
+    from tumorscan.app.commands.listing import Listing
+    from tumorscan.detect.bulk import Summary
+    from tumorscan.detect.detector import Detector
+    from tumorscan.detect.shard import BulkSettings
 
 HELP = "say TUMOR DETECTED or NO TUMOR for each picture"
 DESCRIPTION = """\
 Reads, prepares and scores each file with what the bundle says, and prints verdict, calibrated
 probability of a tumor and confidence. A file that cannot be read gets its own error line; the others
-go on."""
+go on.
+
+A pattern such as 'scans/**/*.png' may stand in quotes. A csv is a list: its column `file` names the
+files, relative to the csv; its other columns are passed on to the results.
+
+With --out the answers go to a file, one row a picture in the order of the list. Each answer is kept in
+a journal beside it (FILE.part.jsonl) until all are there: after a kill or ctrl-C the same command goes
+on where it was, and no file is done twice."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("paths", nargs="+", type=Path, metavar="FILE|FOLDER")
+    parser.add_argument("paths", nargs="+", type=Path, metavar="FILE|FOLDER|PATTERN|CSV")
     add_model(parser)
-    add_json(parser, "one JSON object a line: a finding, or file and error")
+    add_json(parser, "one JSON object a line: a finding, or file and error; with --out: a summary")
+    bulk = parser.add_argument_group("many files")
+    bulk.add_argument("--out", type=Path, metavar="FILE", help="results to a .csv, .jsonl or .parquet file")
+    bulk.add_argument(
+        "--batch", type=int, metavar="N", help="pictures the network sees at once (default: 16)"
+    )
+    bulk.add_argument(
+        "--workers", type=int, metavar="N", help="threads that read and prepare (default: one a core)"
+    )
+    bulk.add_argument("--progress", action="store_true", help="show a bar even where stderr is no terminal")
 
 
 def run(options: argparse.Namespace) -> int:
     """Answer for every file; exit code 3 when one could not be read."""
-    from tumorscan.detect.detector import load_detector
+    from tumorscan.detect.shard import BulkSettings
 
+    given = {name: value for name in ("batch", "workers") if (value := getattr(options, name)) is not None}
+    if options.out is not None:
+        return _to_file(options, BulkSettings(**given))
+    if given or options.progress:
+        name = next(iter(given), "progress")
+        raise SettingsError(f"--{name} is for many files: name the result's file with --out")
+    return _stream(options)
+
+
+def _stream(options: argparse.Namespace) -> int:
+    from tumorscan.app.commands.listing import list_items
+    from tumorscan.detect.detector import load_detector
+    from tumorscan.detect.rows import to_table
+    from tumorscan.detect.shard import BulkSettings, answers
+
+    items = list_items(options.paths).items
     detector = load_detector(options.model, options.engine)
     failed = 0
-    for answer in _answers(detector, options.paths):
+    for _, answer in answers(detector, items, BulkSettings(batch=1)):
         failed += isinstance(answer, UnreadableScan)
         print(json.dumps(to_table(answer)) if options.json else _text(answer), flush=True)
     if not options.json:
-        point = detector.operating_point
-        say(f"{detector.model}, threshold {point.threshold:.3f} ({point.name}, {point.fitted_on})")
-        say(RESEARCH_USE)
+        _say_model(detector)
     return UnreadableScan.exit_code if failed else 0
 
 
-def _answers(detector: Any, paths: Iterable[Path]) -> Iterator[Finding | UnreadableScan]:
-    from tumorscan.read.files import list_files
+def _to_file(options: argparse.Namespace, settings: BulkSettings) -> int:
+    from tumorscan.app.commands.listing import list_items
+    from tumorscan.detect.bulk import journal_path
+    from tumorscan.detect.detector import load_detector
+    from tumorscan.detect.results import check_format
 
-    for path in paths:
-        try:
-            files = list_files([path])
-        except UnreadableScan as error:
-            yield error
-            continue
-        if not files:
-            yield UnreadableScan(str(path), "holds no file: name a folder with pictures")
-        yield from detector.find_files(files)
+    check_format(options.out)
+    listing = list_items(options.paths, (options.out, journal_path(options.out)))
+    listing.check()
+    detector = load_detector(options.model, options.engine)
+    begun = time.perf_counter()
+    summary = _predicted(options, detector, listing, settings)
+    seconds = time.perf_counter() - begun
+    _emit_summary(options, summary, seconds)
+    if not options.json:
+        _say_model(detector)
+    return UnreadableScan.exit_code if summary.errors else 0
 
 
-def to_table(answer: Finding | UnreadableScan) -> dict[str, Any]:
-    """The JSON form of an answer: a finding, or `file` and `error`."""
-    if isinstance(answer, UnreadableScan):
-        return {"file": answer.file, "error": answer.cause}
-    return {
-        "file": answer.file,
-        "verdict": str(answer.verdict),
-        "probability": round(answer.probability, 6),
-        "confidence": round(answer.confidence, 2),
-        "threshold": round(answer.threshold, 6),
-        "operating_point": answer.operating_point,
-        "model": answer.model,
-        "notes": list(answer.notes),
-        "milliseconds": answer.milliseconds,
+def _predicted(
+    options: argparse.Namespace, detector: Detector, listing: Listing, settings: BulkSettings
+) -> Summary:
+    from tumorscan.detect.bulk import journal_path, predict_all
+
+    try:
+        return predict_all(
+            detector,
+            listing.items,
+            options.out,
+            carried=listing.carried,
+            settings=settings,
+            progress=options.progress or shows_progress(options),
+        )
+    except KeyboardInterrupt:
+        journal = journal_path(options.out)
+        how = f"interrupted: run the same command again to go on; what is done is kept in {journal}"
+        raise KeyboardInterrupt(how) from None
+
+
+def _emit_summary(options: argparse.Namespace, summary: Summary, seconds: float) -> None:
+    fresh = summary.files - summary.resumed
+    table = {
+        "out": str(options.out),
+        "files": summary.files,
+        "verdicts": summary.verdicts,
+        "errors": summary.errors,
+        "resumed": summary.resumed,
+        "seconds": round(seconds, 3),
+        "files_per_second": round(fresh / seconds, 2),
     }
+    said = [f"{count} {verdict}" for verdict, count in sorted(summary.verdicts.items())]
+    before = f", {summary.resumed} of them done before" if summary.resumed else ""
+    text = (
+        f"{summary.files} files: {', '.join([*said, f'{summary.errors} errors'])} -> {options.out} "
+        f"({table['files_per_second']} files/s{before})"
+    )
+    emit(options, table, text)
+
+
+def _say_model(detector: Detector) -> None:
+    point = detector.operating_point
+    say(f"{detector.model}, threshold {point.threshold:.3f} ({point.name}, {point.fitted_on})")
+    say(RESEARCH_USE)
 
 
 def _text(answer: Finding | UnreadableScan) -> str:

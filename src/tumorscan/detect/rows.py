@@ -1,0 +1,88 @@
+"""The answer for one file as a row: of JSON lines, of a csv, of a Parquet file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tumorscan.errors import UnreadableScan
+from tumorscan.types import Finding
+
+STAGES: Final = ("read", "prepare", "infer")
+"""What is timed, in this order; of a batch each picture has an equal share."""
+
+COLUMNS: Final = (
+    *(
+        "file",
+        "verdict",
+        "probability",
+        "confidence",
+        "threshold",
+        "operating_point",
+        "model",
+        "notes",
+        "error",
+    ),
+    *(f"milliseconds_{stage}" for stage in STAGES),
+)
+"""Of every row; those that a csv of the user's brings along come after them."""
+
+NUMBERS: Final = frozenset(
+    name
+    for name in COLUMNS
+    if name.startswith("milliseconds_") or name in ("probability", "confidence", "threshold")
+)
+"""The columns that hold a number; `notes` holds a list of texts, the others a text."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A file of a long list.
+
+    Attributes:
+        name: what the results call it.
+        file: where it is, for the reader.
+        carried: values of the user's own columns, passed through.
+        problem: what was found out when it was listed; such a file is not read.
+    """
+
+    name: str
+    file: str
+    carried: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def to_table(answer: Finding | UnreadableScan) -> Row:
+    """The JSON form of an answer: a finding, or `file` and `error`."""
+    if isinstance(answer, UnreadableScan):
+        return {"file": answer.file, "error": answer.cause}
+    return {
+        "file": answer.file,
+        "verdict": str(answer.verdict),
+        "probability": round(answer.probability, 6),
+        "confidence": round(answer.confidence, 2),
+        "threshold": round(answer.threshold, 6),
+        "operating_point": answer.operating_point,
+        "model": answer.model,
+        "notes": list(answer.notes),
+        "milliseconds": answer.milliseconds,
+    }
+
+
+def to_row(answer: Finding | UnreadableScan, item: Item, carried: Sequence[str]) -> Row:
+    """An answer with every column, None where it has no value.
+
+    Args:
+        answer: of the item.
+        item: the file as it was listed; its name is the row's.
+        carried: names of the item's carried columns; an item without values has empty ones.
+    """
+    table = to_table(answer)
+    times = table.pop("milliseconds", {})
+    row: Row = dict.fromkeys(COLUMNS) | {"notes": []} | table | {"file": item.name}
+    row |= {f"milliseconds_{stage}": times.get(stage) for stage in STAGES}
+    values = item.carried or ("",) * len(carried)
+    return row | dict(zip(carried, values, strict=True))

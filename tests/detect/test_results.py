@@ -1,0 +1,89 @@
+"""Result files: every format holds the same rows, and an old file survives a failure."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tumorscan.detect.results import FORMATS, check_format, write_results
+from tumorscan.detect.rows import COLUMNS, NUMBERS, Item, to_row
+from tumorscan.errors import MissingExtra, UnreadableScan
+from tumorscan.types import Finding, Verdict
+
+FINDING = Finding(
+    'x, "y"\n.png', Verdict.TUMOR, 0.61234567, 61.2345, 0.3, "screening", "m 1", ("alpha dropped", "turned"),
+    {"read": 1.5, "prepare": 2.0, "infer": 3.25},
+)  # fmt: skip
+ROWS = [
+    to_row(FINDING, Item(FINDING.file, "f", ("café", "")), ("patient", "note")),
+    to_row(UnreadableScan("b\udcff.png", "is empty"), Item("b\udcff.png", "g"), ("patient", "note")),
+]
+ALL = (*COLUMNS, "patient", "note")
+
+
+def read_back(path: Path) -> list[dict]:
+    if path.suffix == ".parquet":
+        return pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist()
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text().splitlines()]
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row |= {name: float(row[name]) if row[name] else None for name in NUMBERS}
+        row["notes"] = row["notes"].split("; ") if row["notes"] else []
+        row |= {name: row[name] or None for name in ("verdict", "operating_point", "model", "error")}
+    return rows
+
+
+@pytest.mark.parametrize("suffix", list(FORMATS))
+def test_rows_come_back(tmp_path, suffix):
+    out = tmp_path / f"new/folder/r{suffix}"
+    write_results(out, ALL, ROWS)
+    rows = read_back(out)
+    if suffix == ".parquet":
+        rows[1]["file"] = rows[1]["file"].replace("\\udcff", "\udcff")
+    assert rows == ROWS
+    assert tuple(rows[0]) == ALL
+
+
+def test_a_row_has_every_column():
+    assert [set(row) for row in ROWS] == [set(ALL)] * 2
+    assert ROWS[0]["probability"] == 0.612346
+    assert ROWS[0]["milliseconds_infer"] == 3.25
+    assert (ROWS[1]["error"], ROWS[1]["verdict"], ROWS[1]["patient"]) == ("is empty", None, "")
+
+
+@pytest.mark.parametrize("suffix", list(FORMATS))
+@pytest.mark.parametrize("count", [0, 10_001])
+def test_none_and_many(tmp_path, suffix, count):
+    out = tmp_path / f"r{suffix}"
+    write_results(out, ALL, (ROWS[0] | {"file": str(i)} for i in range(count)))
+    assert [row["file"] for row in read_back(out)] == [str(i) for i in range(count)]
+
+
+@pytest.mark.parametrize("suffix", list(FORMATS))
+def test_the_old_file_survives_a_failure_in_the_middle(tmp_path, suffix):
+    out = tmp_path / f"r{suffix}"
+    out.write_text("old")
+
+    def rows():
+        yield ROWS[0]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_results(out, ALL, rows())
+    assert out.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_parquet_names_its_extra(tmp_path, monkeypatch):
+    for name in ("pyarrow", "pyarrow.parquet"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtra, match=r"pyarrow is not installed: pip install 'tumorscan\[parquet\]'"):
+        check_format(tmp_path / "r.parquet")
+    check_format(tmp_path / "r.csv")
+    check_format(tmp_path / "r.JSONL")
