@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tumorscan.detect.detector import Detector
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# A busy machine is no reason for a property to fail.
+settings.register_profile("tumorscan", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tumorscan")
 
 DATA = Path(os.environ.get("TUMORSCAN_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
