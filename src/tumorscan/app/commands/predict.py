@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tumorscan.app.commands.overlays import Answered, Overlays, add_overlay, check_opacity
 from tumorscan.app.commands.shared import RESEARCH_USE, add_json, add_model, say
 from tumorscan.errors import UnreadableScan
 from tumorscan.types import Finding
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("paths", nargs="+", type=Path, metavar="FILE|FOLDER")
     add_model(parser)
+    add_overlay(parser)
     add_json(parser, "one JSON object a line: a finding, or file and error")
 
 
@@ -30,11 +32,13 @@ def run(options: argparse.Namespace) -> int:
     """Answer for every file; exit code 3 when one could not be read."""
     from tumorscan.detect.detector import load_detector
 
+    check_opacity(options.opacity)
     detector = load_detector(options.model, options.engine)
+    overlays = Overlays(detector, options.overlay, options.opacity) if options.overlay else None
     failed = 0
-    for answer in _answers(detector, options.paths):
+    for answer, places in _answers(detector, options.paths, overlays):
         failed += isinstance(answer, UnreadableScan)
-        print(json.dumps(to_table(answer)) if options.json else _text(answer), flush=True)
+        print(json.dumps({**to_table(answer), **places}) if options.json else _text(answer), flush=True)
     if not options.json:
         point = detector.operating_point
         say(f"{detector.model}, threshold {point.threshold:.3f} ({point.name}, {point.fitted_on})")
@@ -42,18 +46,21 @@ def run(options: argparse.Namespace) -> int:
     return UnreadableScan.exit_code if failed else 0
 
 
-def _answers(detector: Any, paths: Iterable[Path]) -> Iterator[Finding | UnreadableScan]:
+def _answers(detector: Any, paths: Iterable[Path], overlays: Overlays | None) -> Iterator[Answered]:
     from tumorscan.read.files import list_files
 
     for path in paths:
         try:
             files = list_files([path])
         except UnreadableScan as error:
-            yield error
+            yield error, {}
             continue
         if not files:
-            yield UnreadableScan(str(path), "holds no file: name a folder with pictures")
-        yield from detector.find_files(files)
+            yield UnreadableScan(str(path), "holds no file: name a folder with pictures"), {}
+        if overlays is None:
+            yield from ((answer, {}) for answer in detector.find_files(files))
+        else:
+            yield from overlays.answers(files)
 
 
 def to_table(answer: Finding | UnreadableScan) -> dict[str, Any]:
