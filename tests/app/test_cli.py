@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import struct
 import subprocess
@@ -207,7 +208,7 @@ def test_help_of_every_command(capsys, command):
 
 def test_help_names_commands_and_exit_codes():
     text = build_parser().format_help()
-    assert all(f"\n    {command} " in text for command in COMMANDS)
+    assert all(re.search(rf"\n    {command}\s", text) for command in COMMANDS)
     assert all(f"\n  {code}  " in text for code in (0, 1, 2, 3, 4, 5, 6))
 
 

@@ -278,7 +278,7 @@ def test_round_trip(folder: Path, tmp_path: Path) -> None:
     write_catalog(catalog, path)
     assert read_catalog(path) == catalog
     first = path.read_text(encoding="utf-8").splitlines()[0]
-    assert first == "file,label,pixels_sha256,group,source,patient,width,height,mode,format,file_bytes"
+    assert first == "file,label,pixels_sha256,group,source,patient,width,height,mode,format,file_bytes,plane"
     names = [row["file"] for _, row in read_table(path, ("file",))]
     assert 'set/no/ein "Bild", ä.png' in [name.removeprefix("../") for name in names]
     assert (path.parent / "catalog.skipped.csv").exists()
@@ -323,7 +323,7 @@ def test_file_name_that_is_no_utf8(tmp_path: Path, draw_png: Draw) -> None:
         (",24,", ",٢٤,", r"line 2: width is '٢٤'"),
         (",tumor,", ",yes,", r"line 2: label is 'yes', it must be no_tumor or tumor: make the file anew"),
         (",g", ",", None),
-        (",drawn", "", r"line 2: 10 values under 11 columns"),
+        (",drawn", "", r"line 2: 11 values under 12 columns"),
         ("1.png", "", None),
     ],
 )
@@ -368,7 +368,7 @@ def test_refuses_a_catalog_that_is_not_there_or_cannot_be_written(
 
 @pytest.mark.data
 def test_kaggle253(data_dir: Path, tmp_path: Path) -> None:
-    catalog = build_catalog([data_dir / "kaggle253"])
+    catalog = build_catalog([data_dir / "kaggle253"], near=False)
     assert len(catalog.records) == 253
     assert catalog.skipped == ()
     assert [sum(r.label == name for r in catalog.records) for name in ("tumor", "no_tumor")] == [155, 98]

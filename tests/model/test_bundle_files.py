@@ -46,6 +46,12 @@ def test_a_copy_where_links_are_not_to_be_had(monkeypatch, bundle, links):
     assert read_bundle(bundle.folder).manifest.files.keys() == {WEIGHTS, "old.txt", "more.txt", "new.txt"}
 
 
+def test_what_the_manifest_does_not_name_comes_along(bundle):
+    (bundle.folder / "card.md").write_text("a card")
+    add_files(bundle, {"new.txt": b"new"})
+    assert (bundle.folder / "card.md").read_text() == "a card"
+
+
 @pytest.mark.parametrize("method", ["write_bytes", "write_text", "rename"])
 def test_a_full_disk_leaves_the_bundle_as_it_was(monkeypatch, bundle, method):
     before = _content(bundle.folder)

@@ -12,6 +12,7 @@ import pytest
 from tumorscan.app.cli import main
 from tumorscan.detect.detector import load_detector
 from tumorscan.errors import BundleError, DataError, EnvironmentProblem, MissingExtra
+from tumorscan.evaluate.card import card_text
 from tumorscan.model.bundle import HEAD, INT8, ONNX, PARITY, add_files, read_bundle
 from tumorscan.study import export as export_module
 from tumorscan.study import parity as parity_module
@@ -50,6 +51,8 @@ def test_a_training_ends_with_an_export(phantom_run):
     assert report["pictures"] < 200
     assert "fewer than the 200 wanted" in report["caveat"]
     assert load_detector(phantom_run).engine.name == "onnxruntime"
+    bundle = read_bundle(phantom_run)
+    assert (bundle.folder / "card.md").read_text() == card_text(bundle.manifest)
 
 
 def test_export_with_int8(monkeypatch, run):

@@ -31,7 +31,7 @@ exit codes:
   1  an error inside tumorscan (set TUMORSCAN_DEBUG=1 for the traceback)
   2  an argument or a setting is wrong
   3  one or more files could not be read; all others were dealt with
-  4  the data cannot be used as they are (labels, columns, groups, splits)
+  4  the data cannot be used as they are (labels, columns, groups, splits, leaks)
   5  a bundle or a weights file is absent, damaged or incomplete
   6  the machine is in the way (full disk, port in use, an extra is not installed)
   130  interrupted

@@ -3,6 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class NearLink:
+    """Two pictures of which one is a copy of the other, though not to the last pixel.
+
+    Attributes:
+        one, other: pixels_sha256 of both, the smaller first.
+        correlation: of what they show once laid over each other, 1 at the most.
+        view: how the one has to be laid down to look like the other; one of `views.VIEWS`.
+    """
+
+    one: str
+    other: str
+    correlation: float
+    view: str
 
 
 class Links:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
+from tumorscan.data.groups import NearLink
 from tumorscan.data.labels import LABELS
 from tumorscan.data.table import relative_name, resolved_name
 from tumorscan.errors import DataError
@@ -31,6 +32,7 @@ class Record:
         mode: Pillow's mode of the stored pixels.
         format: PNG, JPEG, BMP, TIFF or WEBP, by content.
         file_bytes: size of the file in bytes.
+        plane: axial, coronal, sagittal ... as the csv says; empty if not known.
     """
 
     file: Path
@@ -44,6 +46,7 @@ class Record:
     mode: str
     format: str
     file_bytes: int
+    plane: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,28 +59,51 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Catalog:
-    """All pictures that can be used, and the files that cannot."""
+    """All pictures that can be used, and the files that cannot.
+
+    Attributes:
+        records: the pictures.
+        skipped: the files that are none, or have no label.
+        refused: near copies that bear different labels: not joined, but listed among the conflicts.
+    """
 
     records: tuple[Record, ...]
     skipped: tuple[Skipped, ...] = ()
+    refused: tuple[NearLink, ...] = ()
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """Pictures of one group that bear both labels, for a person to decide.
+    """Pictures that belong together and bear both labels, for a person to decide.
 
     Attributes:
-        group: its name.
+        group: its name; of near copies that of the first.
         same_pixels: some of them are the same picture to the last pixel.
-        records: of `same_pixels` the contradicting copies, else the whole group.
+        records: of `same_pixels` the contradicting copies, of a near copy both, else the whole group.
+        link: what makes them near copies, if that is it.
     """
 
     group: str
     same_pixels: bool
     records: tuple[Record, ...]
+    link: NearLink | None = None
+
+    def __str__(self) -> str:
+        files = ", ".join(f"{record.file} ({record.label})" for record in self.records[:4])
+        more = f" and {len(self.records) - 4} more" if len(self.records) > 4 else ""
+        return f"{self.cause}: {files}{more}"
+
+    @property
+    def cause(self) -> str:
+        """What contradicts itself, in words."""
+        if self.link is not None:
+            return f"near copies ({self.link.view}, correlation {self.link.correlation:.3f}) have two labels"
+        return "the same picture has two labels" if self.same_pixels else f"group {self.group} has two labels"
 
 
 COLUMNS: Final = tuple(field.name for field in fields(Record))
+REQUIRED: Final = tuple(name for name in COLUMNS if name != "plane")
+"""What a csv must hold to be read back: files from before there were planes are read too."""
 _NUMBERS: Final = ("width", "height", "file_bytes")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -118,6 +144,7 @@ def from_row(row: Mapping[str, str], path: Path, line: int, folder: Path) -> Rec
         width=int(row["width"]),
         height=int(row["height"]),
         file_bytes=int(row["file_bytes"]),
+        plane=row.get("plane", ""),
         **{name: row[name] for name in ("pixels_sha256", "group", "source", "patient", "mode", "format")},
     )
 
@@ -129,7 +156,7 @@ def _damaged(path: Path, line: int, name: str, value: str, wanted: str) -> DataE
 
 
 def conflicts(catalog: Catalog) -> tuple[Conflict, ...]:
-    """Groups that bear both labels although they should be one picture, the exact copies first.
+    """What bears both labels although it should be one picture: exact copies, groups, near copies.
 
     A group whose pictures all name a patient may hold both labels: the slices of one head do. The same
     pixels may not.
@@ -145,7 +172,15 @@ def conflicts(catalog: Catalog) -> tuple[Conflict, ...]:
         for group, records in _by(catalog.records, "group").items()
         if group not in told and _both_labels(records) and not all(r.patient for r in records)
     ]
-    return (*copies, *others)
+    return (*copies, *others, *_near_conflicts(catalog))
+
+
+def _near_conflicts(catalog: Catalog) -> Iterator[Conflict]:
+    pixels = _by(catalog.records, "pixels_sha256")
+    for link in catalog.refused:
+        records = (*pixels.get(link.one, ()), *pixels.get(link.other, ()))
+        if _both_labels(records):
+            yield Conflict(records[0].group, same_pixels=False, records=records, link=link)
 
 
 def _both_labels(records: Iterable[Record]) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from tumorscan.data.labels import ALLOWED, label_from_folders, label_of
 from tumorscan.data.records import Skipped
@@ -12,6 +13,8 @@ from tumorscan.data.table import read_table
 from tumorscan.errors import DataError
 from tumorscan.read.files import list_files
 from tumorscan.types import Label
+
+_SHOWN: Final = 8
 
 
 @dataclass(frozen=True)
@@ -21,9 +24,11 @@ class Listed:
     Attributes:
         file: absolute, links resolved.
         label: what the source says it is.
-        source: the source's name.
+        source: the source's name: the csv's word or stem; of a folder its subfolder
+            (``no_tumor/hospital_a``), or its own name where the subfolders are the classes.
         patient: empty if not known.
         group: unique over all sources; empty if the source gives none.
+        plane: empty if not known.
     """
 
     file: Path
@@ -31,19 +36,29 @@ class Listed:
     source: str
     patient: str = ""
     group: str = ""
+    plane: str = ""
 
 
-def list_source(path: Path) -> tuple[list[Listed], list[Skipped]]:
+def list_source(path: Path, where: Mapping[str, str] | None = None) -> tuple[list[Listed], list[Skipped]]:
     """What a folder or a csv lists, and the files whose label cannot be told.
+
+    Args:
+        path: of the folder or the csv.
+        where: only the csv rows whose columns hold these values; what the others hold does not matter.
 
     Raises:
         DataError: the path is neither, lists no picture, or the csv has a missing column or an unknown
-            label.
+            label; or there is no such column or no such row.
     """
+    where = where or {}
+    if path.is_dir() and where:
+        raise DataError(
+            f"{path}: a folder has no columns to select by: name a csv, or leave the selection out"
+        )
     if path.is_dir():
         listed, skipped = _list_folder(path)
     elif path.suffix.lower() == ".csv" and path.is_file():
-        listed, skipped = _list_csv(path), []
+        listed, skipped = _list_csv(path, where), []
     else:
         what = "is neither a folder nor a csv" if path.exists() else "there is no such folder or csv"
         raise DataError(f"{path}: {what}: name a folder of pictures or a csv with the columns file,label")
@@ -65,8 +80,18 @@ def _list_folder(folder: Path) -> tuple[list[Listed], list[Skipped]]:
             cause = f"label unknown: no folder around it, from {root.name} down, is named {ALLOWED}"
             skipped.append(Skipped(found.resolve(), cause))
         else:
-            listed.append(Listed(found.resolve(), label, root.name))
+            listed.append(Listed(found.resolve(), label, _source(found, root)))
     return listed, skipped
+
+
+def _source(file: Path, root: Path) -> str:
+    """The subfolder of the root that it is in, or the root itself where its subfolders are the classes.
+
+    Below a folder that is itself named after a class, ``no_tumor/healthy`` is a source like any other.
+    """
+    subfolder = next(iter(file.relative_to(root).parent.parts), "")
+    is_class = label_of(subfolder) is not None and label_of(root.name) is None
+    return root.name if not subfolder or is_class else subfolder
 
 
 def _folders_around(file: Path, root: Path) -> Sequence[str]:
@@ -74,9 +99,9 @@ def _folders_around(file: Path, root: Path) -> Sequence[str]:
     return (*reversed(inside), root.name)
 
 
-def _list_csv(path: Path) -> list[Listed]:
+def _list_csv(path: Path, where: Mapping[str, str]) -> list[Listed]:
     listed = []
-    for line, row in read_table(path, ("file", "label")):
+    for line, row in _selected(path, where):
         label = label_of(row["label"])
         if label is None:
             raise DataError(
@@ -87,19 +112,36 @@ def _list_csv(path: Path) -> list[Listed]:
         group = row.get("group", "").strip()
         listed.append(
             Listed(
-                file=_file_of(row["file"], path.parent),
+                file=file_of(row["file"], path.parent),
                 label=label,
                 source=row.get("source", "").strip() or path.stem,
                 patient=row.get("patient", "").strip(),
                 # A catalog's groups span its sources, and two csv files may both have a group "1".
                 group=f"{path.resolve()}\n{group}" if group else "",
+                plane=row.get("plane", "").strip(),
             )
         )
     return listed
 
 
-def _file_of(name: str, folder: Path) -> Path:
-    """Relative to the csv's folder, else to the current one; a csv written on Windows has backslashes."""
+def _selected(path: Path, where: Mapping[str, str]) -> list[tuple[int, dict[str, str]]]:
+    rows = read_table(path, ("file", "label"))
+    for column, wanted in where.items():
+        if rows and column not in rows[0][1]:
+            raise DataError(f"{path}: no column {column!r} to select by: there are {', '.join(rows[0][1])}")
+        values = sorted({row[column].strip() for _, row in rows})
+        rows = [(line, row) for line, row in rows if row[column].strip() == wanted]
+        if values and not rows:
+            shown = ", ".join(values[:_SHOWN]) + (" ..." if len(values) > _SHOWN else "")
+            raise DataError(f"{path}: no row with {column} = {wanted}: the rows left to it hold {shown}")
+    return rows
+
+
+def file_of(name: str, folder: Path) -> Path:
+    """The file that a csv in `folder` names: relative to that folder, else to the current one.
+
+    A csv written on Windows has backslashes.
+    """
     for spelled in dict.fromkeys((name, name.strip(), name.replace("\\", "/"))):
         for file in (folder / spelled, Path(spelled)):
             if file.exists():

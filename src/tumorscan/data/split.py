@@ -12,7 +12,7 @@ import numpy as np
 
 from tumorscan.config import SplitSettings
 from tumorscan.data.labels import LABELS
-from tumorscan.data.records import COLUMNS, Catalog, Record, conflicts, from_row, to_row
+from tumorscan.data.records import COLUMNS, REQUIRED, Catalog, Record, conflicts, from_row, to_row
 from tumorscan.data.table import read_table, write_table
 from tumorscan.errors import DataError
 from tumorscan.types import Label
@@ -25,6 +25,7 @@ COPY: Final = "copy"
 
 _FIRST: Final = ("file", "label", "group", "pixels_sha256")
 SPLIT_COLUMNS: Final = (*_FIRST, "split", "seed", *(name for name in COLUMNS if name not in _FIRST))
+_NEEDED: Final = (*REQUIRED, "split", "seed")
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,12 @@ def write_split(split: Split, path: Path) -> None:
     write_table(path, SPLIT_COLUMNS, rows)
 
 
-def read_split(path: Path) -> Split:
+def read_split(path: Path, *, allow_leaks: bool = False) -> Split:
     """The split that `write_split` wrote, checked again.
+
+    Args:
+        path: the csv.
+        allow_leaks: take it although a group or a picture stands in two parts.
 
     Raises:
         DataError: the csv is absent, damaged or lacks a column; or a group or a picture stands in two
@@ -109,7 +114,7 @@ def read_split(path: Path) -> Split:
     parts: dict[str, list[Record]] = {name: [] for name in (*PARTS, COPY)}
     seeds: set[int] = set()
     folder = path.parent.resolve()
-    for line, row in read_table(path, SPLIT_COLUMNS):
+    for line, row in read_table(path, _NEEDED):
         if row["split"] not in parts:
             raise DataError(
                 f"{path}: line {line}: there is no split {row['split']!r}: "
@@ -121,10 +126,11 @@ def read_split(path: Path) -> Split:
         found = "no picture" if not seeds else f"the seeds {', '.join(map(str, sorted(seeds)))}"
         raise DataError(f"{path}: {found} in it: delete it and let it be made anew")
     split = Split({name: tuple(records) for name, records in parts.items()}, seeds.pop())
-    try:
-        assert_disjoint(split)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
+    if not allow_leaks:
+        try:
+            assert_disjoint(split)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
     return split
 
 
@@ -146,11 +152,8 @@ def refuse_conflicts(catalog: Catalog) -> None:
     found = conflicts(catalog)
     if not found:
         return
-    one = found[0]
-    files = ", ".join(f"{record.file} ({record.label})" for record in one.records[:4])
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    what = "the same picture has two labels" if one.same_pixels else f"group {one.group} has two labels"
-    raise DataError(f"{what}: {files}{more}: decide, then correct the label or take the files out")
+    raise DataError(f"{found[0]}{more}: decide, then correct the label or take the files out")
 
 
 def without_copies(records: Sequence[Record]) -> tuple[tuple[Record, ...], tuple[Record, ...]]:

@@ -13,6 +13,7 @@ from PIL import Image as Pillow
 
 from tumorscan.errors import DataError
 from tumorscan.evaluate import figures
+from tumorscan.evaluate.controls import Controls
 from tumorscan.evaluate.metrics import PROPORTIONS, Evaluation
 from tumorscan.evaluate.pictures import Shown
 from tumorscan.types import Interval
@@ -150,7 +151,15 @@ class Section:
 
 def evaluation_sections(evaluation: Evaluation) -> list[Section]:
     """Figures with intervals, and all curves of an evaluation."""
-    curves = Images(
+    return [
+        Section("Figures", (figure_table(evaluation),)),
+        Section("Curves", (curve_images(evaluation),)),
+    ]
+
+
+def curve_images(evaluation: Evaluation) -> Images:
+    """Confusion, ROC with its band, precision-recall, reliability and risk-coverage."""
+    return Images(
         (
             Image.of(figures.confusion_figure(evaluation.counts), _confusion_words(evaluation)),
             Image.of(
@@ -167,15 +176,25 @@ def evaluation_sections(evaluation: Evaluation) -> list[Section]:
                 f"Reliability diagram, calibration error {in_words(evaluation.figures['ece'])}",
                 f"{len(evaluation.curves.reliability)} bins of equal mass.",
             ),
-            Image.of(
-                figures.risk_coverage_figure(evaluation),
-                f"Share of errors over share of pictures answered, from "
-                f"{evaluation.curves.risk_coverage.risk[-1]:.1%} when all are answered",
-                "The pictures nearest to the threshold are left unanswered first.",
-            ),
+            risk_coverage_image(evaluation),
         )
     )
-    return [Section("Figures", (figure_table(evaluation),)), Section("Curves", (curves,))]
+
+
+def one_class_images(evaluation: Evaluation) -> Images:
+    """What can be drawn where one class is missing: confusion and risk-coverage."""
+    confusion = Image.of(figures.confusion_figure(evaluation.counts), _confusion_words(evaluation))
+    return Images((confusion, risk_coverage_image(evaluation)))
+
+
+def risk_coverage_image(evaluation: Evaluation) -> Image:
+    """Risk over coverage."""
+    return Image.of(
+        figures.risk_coverage_figure(evaluation),
+        f"Share of errors over share of pictures answered, from "
+        f"{evaluation.curves.risk_coverage.risk[-1]:.1%} when all are answered",
+        "The pictures nearest to the threshold are left unanswered first.",
+    )
 
 
 def figure_table(evaluation: Evaluation) -> Table:
@@ -224,6 +243,60 @@ def training_section(history: Sequence[Mapping[str, Any]]) -> Section:
         wide=True,
     )
     return Section("Training", (Images((image,)),))
+
+
+def controls_section(controls: Controls, model: tuple[str, Interval] | None = None) -> Section:
+    """The controls of a data set, a model's AUC beside them, and what that means.
+
+    Args:
+        controls: what was measured.
+        model: its name (and on what it was measured) and its ROC AUC.
+    """
+    rows = ([model] if model else []) + list(controls.aucs.items())
+    caption = (
+        f"ROC AUC of simple models in grouped cross-validation ({controls.folds} folds, "
+        f"{controls.n} pictures in {controls.n_groups} groups). "
+        f"Shuffled labels: mean and spread of {controls.shuffles} permutations over groups."
+    )
+    image = Image.of(
+        figures.intervals_figure(rows, "ROC AUC", chance=0.5),
+        "ROC AUC of the controls: " + "; ".join(f"{name} {in_words(auc)}" for name, auc in rows),
+        "The dotted line is chance.",
+    )
+    table = interval_table(caption, ("", "ROC AUC"), {name: (auc,) for name, auc in rows})
+    return Section("Controls", (Text(controls_meaning(controls, model)), table, Images((image,))))
+
+
+def controls_meaning(controls: Controls, model: tuple[str, Interval] | None = None) -> str:
+    """What the controls say, in sentences."""
+    name, best = controls.strongest
+    if best.low > 0.5:
+        said = [
+            f"{name}: an AUC of {in_words(best)}.",
+            "To that degree the classes can be told apart by how these pictures were chosen and stored.",
+        ]
+    else:
+        said = [
+            "No control is clearly better than chance: none of these ways gives the classes of this set away."
+        ]
+    if model and not np.isnan(model[1].value):
+        auc = model[1]
+        if auc.low > best.high:
+            said.append(
+                "The model's interval lies above those of all controls: it rests on more than they do."
+            )
+        elif auc.value <= best.value:
+            said.append("The model does no better than that: nothing here shows that it looks at the brain.")
+        else:
+            said.append(
+                "The model's interval overlaps that of the strongest control: it is not shown to use more."
+            )
+    if not controls.sound:
+        said.append(
+            "Shuffled labels do not come out at 0.5 within their interval: look for copies that stand in "
+            "different groups before any figure here is trusted."
+        )
+    return " ".join(said)
 
 
 def in_words(figure: Interval, *, reach_only: bool = False) -> str:

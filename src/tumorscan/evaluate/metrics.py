@@ -163,6 +163,30 @@ def evaluate(
     )
 
 
+def auc_over_groups(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    groups: ArrayLike,
+    *,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 1,
+    unit: str = "groups",
+) -> Interval:
+    """AUC alone, with its interval by the bootstrap over groups; `evaluate` says what the arguments are.
+
+    Raises:
+        DataError: labels, scores or groups are unusable.
+        SettingsError: level or resamples are out of range.
+    """
+    truth = weighted.check_labels(labels)
+    column = weighted.check_scores("scores", scores, truth.size)
+    names = _groups(groups, truth.size)
+    statistics = {"roc_auc": weighted.auc(truth, column)}
+    drawn = group_bootstrap(statistics, names, level=level, resamples=resamples, seed=seed, unit=unit)
+    return _honest_auc(drawn["roc_auc"], truth, names, unit)
+
+
 def _count(truth: NDArray[np.int64], said: NDArray[np.int64]) -> Counts:
     table = np.bincount(truth * 2 + said, minlength=4)
     return Counts(

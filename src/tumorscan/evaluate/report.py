@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -26,9 +26,16 @@ RESEARCH_USE = (
 )
 
 
+class Facts(Protocol):
+    """What was measured on what; a report cannot be written without it."""
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Name and text, in the order of the report."""
+
+
 @dataclass(frozen=True)
 class Measured:
-    """What was measured on what; a report cannot be written without it.
+    """What was measured on which part of a split.
 
     Attributes:
         data: the data set, in words.
@@ -95,7 +102,7 @@ def write_report(
     path: str | os.PathLike[str],
     *,
     title: str,
-    measured: Measured,
+    measured: Facts,
     sections: Sequence[Section],
     warnings: Sequence[str] = (),
     headline: Sequence[tuple[str, Interval]] = (),

@@ -123,6 +123,8 @@ def write_bundle(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -
 def add_files(bundle: Bundle, files: Mapping[str, bytes], *, drop: Collection[str] = ()) -> Bundle:
     """The same bundle with more or newer files, all or nothing; see `write_bundle`.
 
+    Files in the folder that the manifest does not name (the card) come along as they are.
+
     Args:
         bundle: as it stands on disk.
         files: name -> content; one of the same name gives way.
@@ -136,18 +138,21 @@ def add_files(bundle: Bundle, files: Mapping[str, bytes], *, drop: Collection[st
         for name, digest in bundle.manifest.files.items()
         if name not in files and name not in drop
     }
-    return _write(bundle.folder, replace(bundle.manifest, files=kept), files)
+    left = {MANIFEST, *files, *drop}
+    carried = [one.name for one in bundle.folder.iterdir() if one.is_file() and one.name not in left]
+    return _write(bundle.folder, replace(bundle.manifest, files=kept), files, carried)
 
 
-def _write(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
+def _write(
+    folder: Path, manifest: Manifest, files: Mapping[str, bytes], carried: Collection[str] = ()
+) -> Bundle:
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    kept = tuple(manifest.files)
     manifest = replace(manifest, files=dict(sorted({**manifest.files, **hashes}.items())))
     made: Path | None = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        for name in kept:
+        for name in carried:
             _link_or_copy(folder / name, made / name)
         for name, content in files.items():
             (made / name).write_bytes(content)
@@ -218,9 +223,19 @@ def _verify(folder: Path, name: str, digest: str) -> None:
         raise BundleError(f"{file}: changed since it was written (SHA-256 differs); copy the bundle again")
 
 
-def _to_json(manifest: Manifest) -> str:
+def manifest_sha256(manifest: Manifest) -> str:
+    """The SHA-256 that `bundle.json` gives of itself: of all it says."""
+    return _digest(_table(manifest))
+
+
+def _table(manifest: Manifest) -> dict[str, Any]:
     table = {"schema": SCHEMA, **asdict(manifest), "settings": to_table(manifest.settings)}
-    table = _plain(table)
+    plain: dict[str, Any] = _plain(table)
+    return plain
+
+
+def _to_json(manifest: Manifest) -> str:
+    table = _table(manifest)
     return json.dumps({**table, "sha256": _digest(table)}, indent=1, allow_nan=False) + "\n"
 
 

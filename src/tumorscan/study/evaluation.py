@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tumorscan.config import Settings
 from tumorscan.data.batches import augmented_view
 from tumorscan.data.records import Record
+from tumorscan.data.split import PARTS, Split
 from tumorscan.detect.detector import Detector, load_detector
 from tumorscan.errors import BundleError
 from tumorscan.evaluate import figures, pictures
@@ -26,12 +27,16 @@ from tumorscan.evaluate.blocks import (
     in_words,
     training_section,
 )
+from tumorscan.evaluate.card import write_card
+from tumorscan.evaluate.controls import Controls
 from tumorscan.evaluate.metrics import Evaluation, evaluate
 from tumorscan.evaluate.pictures import Shown
 from tumorscan.evaluate.report import Measured, Prediction, write_metrics, write_predictions, write_report
 from tumorscan.prepare.pipeline import prepare
 from tumorscan.read import read_scan
-from tumorscan.study.run import HISTORY, Part, load_part, read_run
+from tumorscan.study.controls import NoControls, control_lines, section_of, try_controls
+from tumorscan.study.leaks import Leaks, find_leaks, refuse_leaks
+from tumorscan.study.run import HISTORY, SPLIT, Part, load_part, read_run
 from tumorscan.types import Verdict
 
 if TYPE_CHECKING:
@@ -49,6 +54,7 @@ class RunEvaluation:
     folder: Path
     model: str
     looks: int
+    controls: Controls | NoControls
 
     def to_table(self) -> dict[str, Any]:
         """metrics.json, and where the rest is."""
@@ -57,6 +63,7 @@ class RunEvaluation:
             "report": str(self.folder / "report.html"),
             "looks": self.looks,
             **self.evaluation.to_table(),
+            "controls": self.controls.to_table(),
         }
 
     def to_text(self) -> str:
@@ -69,24 +76,37 @@ class RunEvaluation:
             f"TN {counts.true_negative} FP {counts.false_positive} "
             f"at a threshold of {self.evaluation.threshold:.3f}"
         )
+        lines += control_lines(self.controls)
         lines.append(f"report: {self.folder / 'report.html'}")
         return "\n".join(lines)
 
 
 def evaluate_run(
-    run: Path, *, progress: bool = False, say: Callable[[str], None] = lambda _: None
+    run: Path,
+    *,
+    allow_leaks: bool = False,
+    progress: bool = False,
+    say: Callable[[str], None] = lambda _: None,
 ) -> RunEvaluation:
     """Measure a finished run on its test split; writes RUN/report.
 
     Args:
         run: the run's folder.
+        allow_leaks: measure although training has seen some of the test pictures; the report's first
+            line says so.
         progress: bars on stderr.
         say: gets a line at each stage.
 
+    The controls are those of the whole data set, copies left out: all four splits.
+
     Raises:
-        BundleError, DataError, EnvironmentProblem: as their messages say.
+        DataError: training has seen some of the test pictures; or as its message says.
+        BundleError, EnvironmentProblem: as their messages say.
     """
-    bundle, split = read_run(run)
+    bundle, split = read_run(run, allow_leaks=allow_leaks)
+    leaks = _leaks(split, progress, say)
+    if not allow_leaks:
+        refuse_leaks(leaks, run / SPLIT)
     detector = load_detector(run)
     settings = bundle.manifest.settings
     bundle = bundle.count_look("test")
@@ -100,7 +120,9 @@ def evaluate_run(
         groups=[record.group for record in part.records],
     )
     folder = run / REPORT
-    result = RunEvaluation(evaluation, folder, bundle.manifest.title, bundle.manifest.looks["test"])
+    say("measuring the controls of the whole data set")
+    controls = try_controls([r for name in PARTS for r in split.parts[name]], progress=progress)
+    result = RunEvaluation(evaluation, folder, bundle.manifest.title, bundle.manifest.looks["test"], controls)
     write_metrics(folder / "metrics.json", result.to_table())
     write_predictions(folder / "predictions.csv", _predictions(part, probabilities, detector))
     history = _history(run)
@@ -137,11 +159,25 @@ def evaluate_run(
             training_section(history),
             _pictures_section(drawn),
             _gallery_section(shown),
+            section_of(controls, (f"{bundle.manifest.title}, test split", evaluation.figures["roc_auc"])),
         ],
+        warnings=[leaks.warning()] if leaks else [],
         headline=[(name, evaluation.figures[name]) for name in ("sensitivity", "specificity", "roc_auc")],
     )
-    bundle.record_metrics("test", evaluation.to_table()["figures"])
+    bundle = bundle.record_metrics("test", evaluation.to_table()["figures"])
+    if isinstance(controls, Controls):
+        bundle = bundle.record_metrics("controls", controls.to_table())
+    write_card(bundle)
     return result
+
+
+def _leaks(split: Split, progress: bool, say: Callable[[str], None]) -> Leaks:
+    """What the fit has seen of the test split: training, early stopping, temperature, threshold."""
+    seen = [record for part in PARTS if part != "test" for record in split.parts[part]]
+    leaks = find_leaks(seen, split.parts["test"], progress=progress)
+    for skipped in leaks.unread:
+        say(f"not compared with the test split: {skipped.file}: {skipped.cause}")
+    return leaks
 
 
 def _history(run: Path) -> list[dict[str, Any]]:

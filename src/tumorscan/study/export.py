@@ -16,6 +16,7 @@ from tumorscan.detect.engines import ENGINES, load_engine
 from tumorscan.detect.engines.keras_engine import KerasEngine
 from tumorscan.detect.engines.keras_engine import load as load_trained
 from tumorscan.errors import BundleError, DataError, EnvironmentProblem
+from tumorscan.evaluate.card import write_card
 from tumorscan.model.bundle import HEAD, INT8, ONNX, PARITY, WEIGHTS, Bundle, add_files
 from tumorscan.model.checkpoint import npz_bytes
 from tumorscan.model.export import pooled_head, to_onnx
@@ -106,6 +107,7 @@ def export_bundle(
     added = {**files, **twin, **_head(trained), PARITY: (json.dumps(report, indent=1) + "\n").encode()}
     # An int8 of an earlier export goes where this one has none.
     written = add_files(bundle, added, drop=(INT8, f"{INT8}.data"))
+    write_card(written)
     return Exported(written, exact, judged, refused, on)
 
 

@@ -24,12 +24,14 @@ from tumorscan.detect.calibrate import fit_temperature, probability
 from tumorscan.detect.decide import threshold_for
 from tumorscan.detect.engines.keras_engine import KerasEngine
 from tumorscan.errors import BundleError, EnvironmentProblem, SettingsError
+from tumorscan.evaluate.card import write_card
 from tumorscan.evaluate.intervals import exact_binomial
 from tumorscan.model.bundle import WEIGHTS, Bundle, Manifest, read_bundle, write_bundle
 from tumorscan.model.checkpoint import npz_bytes
 from tumorscan.model.train import Trained, TrainingData, train
 from tumorscan.model.weights import named_weights
 from tumorscan.study.export import ParityPictures, export_bundle
+from tumorscan.study.leaks import Leaks, refuse_leaks, split_leaks
 from tumorscan.types import OperatingPoint
 
 Say = Callable[[str], None]
@@ -64,6 +66,7 @@ def train_run(
     settings: Settings,
     folder: Path,
     *,
+    allow_leaks: bool = False,
     progress: bool = False,
     say: Say = lambda _: None,
 ) -> Bundle:
@@ -73,6 +76,8 @@ def train_run(
         sources: folders of pictures or catalogs (csv).
         settings: of the whole run.
         folder: where everything goes; the bundle is its subfolder `bundle`.
+        allow_leaks: train on a split that was read back although its parts share pictures; the bundle's
+            lineage says so.
         progress: bars on stderr.
         say: gets a line at each stage.
 
@@ -81,7 +86,7 @@ def train_run(
         DataError, BundleError, EnvironmentProblem: as their messages say.
     """
     _claim(folder, settings)
-    split = _split(sources, settings, folder, progress, say)
+    split, leaks = _split(sources, settings, folder, allow_leaks=allow_leaks, progress=progress, say=say)
     parts = {
         name: load_part(split.parts[name], settings, progress=progress)
         for name in ("train", "validation", "calibration")
@@ -99,14 +104,16 @@ def train_run(
     shutil.copyfile(folder / STATE / HISTORY, folder / HISTORY)
     for phase, named in trained.by_phase.items():
         atomic_write_bytes(folder / "phases" / f"{phase}.npz", npz_bytes(named))
-    bundle = _write(trained, parts["calibration"], split, settings, folder)
+    bundle = _write(trained, parts["calibration"], split, settings, folder, leaks=leaks)
     shutil.rmtree(folder / STATE, ignore_errors=True)
     point = bundle.manifest.operating_points[0]
     say(
         f"threshold {point.threshold:.3f} for a sensitivity of {point.wanted_sensitivity:g}, "
         f"fitted on {point.fitted_on}: sensitivity {point.sensitivity}, specificity {point.specificity}"
     )
-    return _exported(bundle, parts, say)
+    bundle = _exported(bundle, parts, say)
+    write_card(bundle)
+    return bundle
 
 
 def _exported(bundle: Bundle, parts: Mapping[str, Part], say: Say) -> Bundle:
@@ -128,13 +135,17 @@ def _exported(bundle: Bundle, parts: Mapping[str, Part], say: Say) -> Bundle:
         return bundle
 
 
-def read_run(folder: Path) -> tuple[Bundle, Split]:
+def read_run(folder: Path, *, allow_leaks: bool = False) -> tuple[Bundle, Split]:
     """The bundle of a finished run and the split that it was trained on.
+
+    Args:
+        folder: of the run.
+        allow_leaks: take the split although a group or a picture stands in two parts.
 
     Raises:
         BundleError, DataError: either is absent or damaged.
     """
-    return read_bundle(folder), read_split(folder / SPLIT)
+    return read_bundle(folder), read_split(folder / SPLIT, allow_leaks=allow_leaks)
 
 
 def _claim(folder: Path, settings: Settings) -> None:
@@ -152,10 +163,23 @@ def _claim(folder: Path, settings: Settings) -> None:
         )
 
 
-def _split(sources: Sequence[Path], settings: Settings, folder: Path, progress: bool, say: Say) -> Split:
+def _split(
+    sources: Sequence[Path],
+    settings: Settings,
+    folder: Path,
+    *,
+    allow_leaks: bool,
+    progress: bool,
+    say: Say,
+) -> tuple[Split, Leaks | None]:
+    """The run's split, and what leaks in it if it was not made here: its groups hold no near copies then."""
     if (folder / SPLIT).is_file():
         say(f"going on with {folder}")
-        return read_split(folder / SPLIT)
+        split = read_split(folder / SPLIT, allow_leaks=allow_leaks)
+        leaks = split_leaks(split, progress=progress)
+        if not allow_leaks:
+            refuse_leaks(leaks, folder / SPLIT)
+        return split, leaks
     if (folder / CATALOG).is_file():
         catalog = read_catalog(folder / CATALOG)
     else:
@@ -166,7 +190,7 @@ def _split(sources: Sequence[Path], settings: Settings, folder: Path, progress: 
     split = make_split(catalog, settings.split)
     write_split(split, folder / SPLIT)
     say("; ".join(f"{name} {_counts(records)}" for name, records in split.parts.items() if records))
-    return split
+    return split, None
 
 
 def _counts(records: Sequence[Record]) -> str:
@@ -175,7 +199,15 @@ def _counts(records: Sequence[Record]) -> str:
     return f"{by_label['tumor']} tumor + {by_label['no_tumor']} no tumor in {groups} groups"
 
 
-def _write(trained: Trained, calibration: Part, split: Split, settings: Settings, folder: Path) -> Bundle:
+def _write(
+    trained: Trained,
+    calibration: Part,
+    split: Split,
+    settings: Settings,
+    folder: Path,
+    *,
+    leaks: Leaks | None,
+) -> Bundle:
     logits = KerasEngine(trained.network).run_all(calibration.pictures)
     temperature = fit_temperature(logits, calibration.labels)
     point = fit_operating_point(
@@ -192,7 +224,7 @@ def _write(trained: Trained, calibration: Part, split: Split, settings: Settings
         settings=settings,
         temperature=temperature,
         operating_points=(point,),
-        lineage=_lineage(trained, split),
+        lineage=_lineage(trained, split, leaks),
     )
     return write_bundle(
         folder / BUNDLE, manifest, {WEIGHTS: npz_bytes(named_weights(trained.network.layers))}
@@ -216,7 +248,7 @@ def fit_operating_point(
     )
 
 
-def _lineage(trained: Trained, split: Split) -> dict[str, Any]:
+def _lineage(trained: Trained, split: Split, leaks: Leaks | None) -> dict[str, Any]:
     weights = trained.weights
     return {
         "weights": {
@@ -229,6 +261,7 @@ def _lineage(trained: Trained, split: Split) -> dict[str, Any]:
             "sources": sorted({record.source for records in split.parts.values() for record in records}),
             "splits": {name: _counts(records) for name, records in split.parts.items()},
             "split_seed": split.seed,
+            "leaks": leaks.to_table() if leaks else None,
         },
         "chosen": trained.chosen.to_table(),
     }

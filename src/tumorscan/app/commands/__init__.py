@@ -7,12 +7,15 @@ from typing import Protocol
 
 from tumorscan.app.commands import (
     app,
+    card,
     catalog,
+    controls,
     crossval,
     evaluate,
     experiment,
     export,
     info,
+    leaks,
     phantom,
     predict,
     prepare,
@@ -35,9 +38,12 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Command] = {
     "catalog": catalog,
+    "leaks": leaks,
     "prepare": prepare,
     "train": train,
     "evaluate": evaluate,
+    "controls": controls,
+    "card": card,
     "crossval": crossval,
     "experiment": experiment,
     "export": export,

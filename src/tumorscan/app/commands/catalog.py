@@ -12,14 +12,17 @@ HELP = "list, label, hash and group the pictures of a data set"
 DESCRIPTION = """\
 Lists the pictures of folders or csv files with label, size, a hash of the decoded pixels and a group.
 Labels come from folder names (yes/no, tumor/no_tumor, tumour/notumor ...) or the csv's columns
-`file,label` (optional: group, patient, source). Exact copies are one group.
-Unreadable files are listed and skipped."""
+`file,label` (optional: group, patient, source). One group joins exact copies, near copies (resaved,
+resized, sharpened, blurred, other margins or brightness, mirrored, flipped, turned) and pictures of one
+patient. What is one picture and bears two labels is listed for a person to decide, and written to
+<stem of --out>.conflicts.csv; unreadable files are skipped, and listed in <stem of --out>.skipped.csv."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("sources", nargs="+", type=Path, metavar="FOLDER|CSV")
     parser.add_argument("--out", type=Path, default=Path("catalog.csv"), help="default: catalog.csv")
+    parser.add_argument("--exact-only", action="store_true", help="do not look for near copies")
     add_json(parser)
 
 
@@ -27,13 +30,15 @@ def run(options: argparse.Namespace) -> int:
     """Build and write the catalog; exit code 0 also where files were skipped."""
     from tumorscan.data.catalog import build_catalog, conflicts, write_catalog
 
-    catalog = build_catalog(options.sources, progress=shows_progress(options))
+    catalog = build_catalog(options.sources, near=not options.exact_only, progress=shows_progress(options))
     write_catalog(catalog, options.out)
     for skipped in catalog.skipped:
         say(f"skipped {skipped.file}: {skipped.cause}")
     clashes = conflicts(catalog)
     for clash in clashes:
         say(f"conflict, to be decided by a person: {clash}")
+    if clashes:
+        say(f"conflicts -> {options.out.with_name(f'{options.out.stem}.conflicts.csv')}")
     records = catalog.records
     labels = Counter(record.label for record in records)
     table = {

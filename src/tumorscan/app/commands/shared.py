@@ -53,6 +53,11 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_allow_leaks(parser: argparse.ArgumentParser, what: str) -> None:
+    """The flag that takes a split of which training has seen the test."""
+    parser.add_argument("--allow-leaks", action="store_true", help=what)
+
+
 def settings_of(options: argparse.Namespace) -> Settings:
     """The settings that the arguments name."""
     settings = read_settings(options.settings) if options.settings else preset(options.preset)

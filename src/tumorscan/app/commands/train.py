@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from tumorscan.app.commands.shared import (
+    add_allow_leaks,
     add_json,
     add_settings,
     emit,
@@ -31,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", metavar="SOURCE", help="imagenet (download), none, or a .npz, .weights.h5 or .keras file"
     )
+    add_allow_leaks(
+        parser, "take a split.csv of OUT whose parts share copies or patients; the bundle's lineage says so"
+    )
     add_json(parser)
 
 
@@ -39,7 +43,14 @@ def run(options: argparse.Namespace) -> int:
     from tumorscan.study.run import train_run
 
     settings = with_weights(settings_of(options), options.weights)
-    bundle = train_run(options.sources, settings, options.out, progress=shows_progress(options), say=say)
+    bundle = train_run(
+        options.sources,
+        settings,
+        options.out,
+        allow_leaks=options.allow_leaks,
+        progress=shows_progress(options),
+        say=say,
+    )
     temperature, point = bundle.fitted()
     table = {
         "bundle": str(bundle.folder),

@@ -1,0 +1,88 @@
+"""Sentences of a card: use, limits, and what the settings and the lineage say."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tumorscan.model.bundle import Manifest
+
+USE: Final = (
+    "Research and teaching: to study how well single 2-D MRI pictures of the brain can be told apart into "
+    "those with and those without a tumor, and how such a system is measured."
+)
+NOT_USE: Final = (
+    "- Not a medical device. Never a diagnosis, a triage or a second opinion on a patient.",
+    "- Not for anything but pictures of brain MRI: other pictures get an answer that means nothing.",
+    '- "No tumor" is not "healthy": other diseases were not learnt.',
+)
+LIMITS: Final = (
+    "- The figures hold for the pictures named above. Sets of other scanners, sequences and patients differ.",
+    "- Labels are those of the data sets' folders and tables, taken as they are.",
+    "- One picture is judged at a time: no other slice, no other sequence, no history.",
+    "- Age, sex, scanner and sequence are not known, so no figure is given for any of them.",
+    "- Where groups are copies only, two pictures of one patient may stand on both sides of a split.",
+    "- The more often a test set was looked at, the less its figures say.",
+)
+
+
+def weights(manifest: Manifest) -> list[str]:
+    """Where the network started from."""
+    lineage = manifest.lineage.get("weights", {})
+    if not lineage:
+        return []
+    fresh = lineage.get("fresh_layers", [])
+    return [
+        f"- Started from {lineage.get('source')} (SHA-256 {lineage.get('sha256') or 'none'}).",
+        (
+            f"- {lineage.get('filled')} variables filled; {len(fresh)} layers of the trunk started fresh"
+            f"{': ' + ', '.join(fresh) if fresh else ''}."
+        ),
+    ]
+
+
+def preparation(manifest: Manifest) -> list[str]:
+    """What is done to a picture before the network sees it."""
+    prepare = manifest.settings.prepare
+    size = prepare.frame.size
+    frame = [
+        name
+        for name, on in (
+            ("cropped to the head", prepare.frame.crop_head),
+            ("padded to a square", prepare.frame.pad_square),
+        )
+        if on
+    ]
+    return [
+        f"- Frame: {', '.join([*frame, f'resized to {size} x {size}'])}.",
+        f"- Noise: {_settings(prepare.denoise)}.",
+        f"- Contrast: {_settings(prepare.contrast)}.",
+        "- The same code prepares pictures in training, evaluation and use.",
+    ]
+
+
+def training(manifest: Manifest) -> list[str]:
+    """How the network was trained and its weights chosen."""
+    settings, chosen = manifest.settings, manifest.lineage.get("chosen", {})
+    model, train = settings.model, settings.train
+    lines = [
+        f"- Network: {model.trunk}, dense {model.dense}, dropout {model.dropout:g}, one logit.",
+        (
+            f"- Frozen trunk: at most {train.frozen.epochs} epochs at {train.frozen.rate:g}; then the top "
+            f"{train.unfrozen} layers: at most {train.tuned.epochs} epochs at {train.tuned.rate:g}."
+        ),
+        (
+            f"- Adam, batch {train.batch}, seed {train.seed}, "
+            f"{'balanced' if train.class_weights else 'no'} class weights."
+        ),
+        f"- Augmentation of training pictures: {_settings(settings.augment)}.",
+    ]
+    if chosen:
+        lines.append(
+            f"- Chosen by the AUC on the validation split: {chosen.get('phase')} phase, epoch "
+            f"{int(chosen.get('epoch', 0)) + 1}, validation AUC {float(chosen.get('val_auc', 0)):.3f}."
+        )
+    return lines
+
+
+def _settings(settings: Any) -> str:
+    return ", ".join(f"{name} {value}" for name, value in vars(settings).items())
