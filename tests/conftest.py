@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tumorscan.detect.detector import Detector
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as tumorscan does, for tests that import it themselves
 
 # A busy machine is no reason for a property to fail.
 settings.register_profile("tumorscan", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -45,11 +46,15 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of the preset `quick` with fresh weights: its answers mean nothing, its doors all work."""
+    """A bundle of the preset `quick` with fresh weights: its answers mean nothing, its doors all work.
+
+    Its ONNX comes straight from the writer, so that tests which need no parity report do not wait for one.
+    """
     keras = pytest.importorskip("keras")
     from tumorscan.config import preset
-    from tumorscan.model.bundle import WEIGHTS, Manifest, write_bundle
+    from tumorscan.model.bundle import HEAD, ONNX, WEIGHTS, Manifest, write_bundle
     from tumorscan.model.checkpoint import npz_bytes
+    from tumorscan.model.export import pooled_head, to_onnx
     from tumorscan.model.network import build_network
     from tumorscan.model.weights import named_weights
     from tumorscan.types import Interval, OperatingPoint
@@ -63,7 +68,8 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "tiny", "", "2026-01-01T00:00:00+00:00", "0", settings, temperature=1.0, operating_points=(point,)
     )
     folder = tmp_path_factory.mktemp("bundles") / "tiny"
-    write_bundle(folder, manifest, {WEIGHTS: npz_bytes(named_weights(network.layers))})
+    files = {WEIGHTS: npz_bytes(named_weights(network.layers)), HEAD: npz_bytes(pooled_head(network))}
+    write_bundle(folder, manifest, {**files, **to_onnx(network, ONNX)})
     return folder
 
 

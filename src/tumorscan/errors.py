@@ -72,12 +72,26 @@ def require(module: str, extra: str) -> ModuleType:
     Raises:
         MissingExtra: the module is absent; the message is the pip line that brings it.
     """
+    _without_telemetry(module.partition(".")[0])
     try:
         with _muted() if _is_chatty(module) else nullcontext():
             return import_module(module)
     except ModuleNotFoundError as error:
         # A module missing deeper down is a broken install, which the pip line mends as well.
         raise MissingExtra(module.partition(".")[0], extra) from error
+
+
+def _without_telemetry(package: str) -> None:
+    """Keep runtimes from reporting home; both do so when they are imported, so this comes before.
+
+    ONNX Runtime (1.32 on) would send events to Microsoft and keep a device's number in the user's cache.
+    OpenVINO would tell Google Analytics and write to ~/intel, through a package that it does without
+    where that cannot be imported.
+    """
+    if package == "onnxruntime":
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    elif package == "openvino" and "openvino_telemetry" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # Python's mark of what is absent
 
 
 def _is_chatty(module: str) -> bool:

@@ -163,9 +163,13 @@ class Scores:
 
     Attributes:
         logits: float32, N. Uncalibrated, of "tumor".
+        map: float32, N x h x w x C, channels last: the trunk's last feature map; None where it was not kept.
+        embedding: float32, N x C: the map's mean over its h x w cells; None where it was not kept.
     """
 
     logits: NDArray[np.float32]
+    map: NDArray[np.float32] | None = None
+    embedding: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

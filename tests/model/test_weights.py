@@ -82,6 +82,7 @@ def test_efficientnet_from_imagenet_equals_keras_own_graph(monkeypatch, rng):
     norm = next(layer for layer in trunk.layers if type(layer).__name__ == "Normalization")
     norm.weights[0].assign(np.float32([0.485, 0.456, 0.406]))
     norm.weights[1].assign(np.float32(std))
+    norm.finalize_state()
     again = keras.layers.Rescaling([1 / np.sqrt(s) for s in std])(norm.output)
     upper = keras.Model(norm.output, trunk.output)
     with_extra = keras.Model(trunk.input, upper(again))
@@ -180,3 +181,10 @@ def test_the_shared_file_fills_237(data_dir, network):
     assert len(report.filled) == 237
     assert len(report.fresh) == 33
     assert all(name.startswith("conv5_") for name in report.fresh)
+
+
+def test_a_filled_normalization_computes_with_what_was_filled():
+    layer = keras.layers.Normalization(axis=-1)
+    layer.build((None, 4, 4, 3))
+    fill([layer], {"normalization/mean": np.full(3, 2.0), "normalization/variance": np.full(3, 4.0)}, "x")
+    np.testing.assert_allclose(np.asarray(layer(np.full((1, 4, 4, 3), 6.0, np.float32))), 2.0, rtol=1e-6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,30 +14,32 @@ from numpy.typing import NDArray
 from tumorscan.config import ReadLimits
 from tumorscan.detect.calibrate import probability
 from tumorscan.detect.decide import confidence, verdict
-from tumorscan.detect.engine import ENGINES, Engine
-from tumorscan.errors import SettingsError, UnreadableScan
+from tumorscan.detect.engine import Engine
+from tumorscan.detect.engines import AUTO, load_engine
+from tumorscan.detect.explain import Explanation, PooledHead, explain, read_head
+from tumorscan.errors import BundleError, UnreadableScan
 from tumorscan.model.bundle import Bundle, read_bundle
 from tumorscan.prepare.pipeline import prepare
 from tumorscan.read import read_scan
-from tumorscan.types import Finding, Picture, Prepared, Scan, Verdict
+from tumorscan.types import Finding, Picture, Prepared, Scan, Scores, Verdict
 
 
-def load_detector(path: str | Path, engine: str = "keras") -> Detector:
+def load_detector(path: str | Path, engine: str = AUTO, *, threads: int | None = None) -> Detector:
     """The detector of a bundle.
 
     Args:
         path: folder of a bundle, or of a run that holds one.
-        engine: a name in `ENGINES`.
+        engine: one of `engines.CHOICES`.
+        threads: of the engine; None for all cores that the process may use.
 
     Raises:
-        BundleError: the bundle is absent, damaged or never fitted.
+        BundleError: the bundle is absent, damaged, never fitted, or has no file for the engine.
+        EnvironmentProblem: the engine is not installed.
         SettingsError: there is no such engine.
     """
-    if engine not in ENGINES:
-        raise SettingsError(f"there is no engine {engine!r}: choose one of {', '.join(ENGINES)}")
     bundle = read_bundle(Path(path))
     bundle.fitted()
-    return Detector(bundle, ENGINES[engine].load(bundle))
+    return Detector(bundle, load_engine(bundle, engine, threads))
 
 
 class Detector:
@@ -74,9 +77,35 @@ class Detector:
     def decide(self, scan: Scan, prepared: Prepared, times: dict[str, float] | None = None) -> Finding:
         """The answer for a scan that is prepared already."""
         times = {} if times is None else times
+        scores = self._scores(prepared, times)
+        return self.finding(scan.name, float(scores.logits[0]), scan.notes, times)
+
+    def explain(
+        self, scan: Scan, prepared: Prepared, times: dict[str, float] | None = None
+    ) -> tuple[Finding, Explanation]:
+        """The answer for a prepared scan, and what spoke for it.
+
+        Raises:
+            BundleError: the bundle was never exported, so that it has no head to explain with.
+        """
+        times = {} if times is None else times
+        scores = self._scores(prepared, times)
+        finding = self.finding(scan.name, float(scores.logits[0]), scan.notes, times)
+        if scores.map is None or scores.embedding is None:
+            raise BundleError(f"the engine {self.engine.name} keeps no feature map: choose another --engine")
+        with _timed(times, "explain"):
+            explanation = explain(
+                finding.verdict, scores.map[0], scores.embedding[0], self._head, prepared.frame
+            )
+        return finding, explanation
+
+    @cached_property
+    def _head(self) -> PooledHead:
+        return read_head(self.bundle)
+
+    def _scores(self, prepared: Prepared, times: dict[str, float]) -> Scores:
         with _timed(times, "infer"):
-            logit = float(self.engine.run(prepared.pixels[None]).logits[0])
-        return self.finding(scan.name, logit, scan.notes, times)
+            return self.engine.run(prepared.pixels[None])
 
     def finding(self, file: str, logit: float, notes: tuple[str, ...], times: dict[str, float]) -> Finding:
         """What an uncalibrated logit of "tumor" means: probability, verdict, confidence."""

@@ -11,7 +11,7 @@ import json
 import math
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from tumorscan.types import Interval, OperatingPoint
 SCHEMA = 1
 MANIFEST = "bundle.json"
 WEIGHTS = "weights.npz"
+# What `tumorscan export` adds; each .onnx has its arrays beside it in a file of the same name and ".data".
+ONNX, INT8, HEAD, PARITY = "model.onnx", "model.int8.onnx", "head.npz", "parity.json"
 
 
 @dataclass(frozen=True)
@@ -114,12 +116,44 @@ def write_bundle(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -
     Raises:
         EnvironmentProblem: the disk is full or read-only.
     """
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
-    manifest = replace(manifest, files=hashes, version=hashes[WEIGHTS][:12])
+    version = hashlib.sha256(files[WEIGHTS]).hexdigest()[:12]
+    return _write(folder, replace(manifest, version=version, files={}), files)
+
+
+def add_files(bundle: Bundle, files: Mapping[str, bytes], *, drop: Collection[str] = ()) -> Bundle:
+    """The same bundle with more or newer files, all or nothing; see `write_bundle`.
+
+    Files in the folder that the manifest does not name (the card) come along as they are.
+
+    Args:
+        bundle: as it stands on disk.
+        files: name -> content; one of the same name gives way.
+        drop: names of files to leave behind.
+
+    Raises:
+        EnvironmentProblem: the disk is full or read-only; the bundle is as it was.
+    """
+    kept = {
+        name: digest
+        for name, digest in bundle.manifest.files.items()
+        if name not in files and name not in drop
+    }
+    left = {MANIFEST, *files, *drop}
+    carried = [one.name for one in bundle.folder.iterdir() if one.is_file() and one.name not in left]
+    return _write(bundle.folder, replace(bundle.manifest, files=kept), files, carried)
+
+
+def _write(
+    folder: Path, manifest: Manifest, files: Mapping[str, bytes], carried: Collection[str] = ()
+) -> Bundle:
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    manifest = replace(manifest, files=dict(sorted({**manifest.files, **hashes}.items())))
     made: Path | None = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        for name in carried:
+            _link_or_copy(folder / name, made / name)
         for name, content in files.items():
             (made / name).write_bytes(content)
         (made / MANIFEST).write_text(_to_json(manifest), encoding="utf-8")
@@ -154,6 +188,14 @@ def read_bundle(path: Path) -> Bundle:
     for name, digest in manifest.files.items():
         _verify(folder, name, digest)
     return Bundle(folder, manifest)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    """The same file under a second name, or a copy where the file system has no links."""
+    try:
+        target.hardlink_to(source)
+    except (OSError, NotImplementedError):
+        shutil.copyfile(source, target)
 
 
 def _move_in(made: Path, folder: Path) -> None:

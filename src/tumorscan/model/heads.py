@@ -8,6 +8,7 @@ from tumorscan.config import ModelSettings
 from tumorscan.errors import require
 
 POOL = "head_pool"
+DENSE = "head_dense"
 NORM = "head_norm"
 LOGIT = "head_logit"
 
@@ -25,7 +26,7 @@ def attach_pooled_head(features: Any, settings: ModelSettings) -> Any:
     """
     layers = require("keras.layers", "train")
     x = layers.GlobalAveragePooling2D(name=POOL)(features)
-    x = layers.Dense(settings.dense, name="head_dense")(x)
+    x = layers.Dense(settings.dense, name=DENSE)(x)
     # Small sets have few steps an epoch: Keras's momentum of 0.99 would still remember the start at the end.
     x = layers.BatchNormalization(momentum=0.9, name=NORM)(x)
     x = layers.ReLU(name="head_relu")(x)

@@ -88,6 +88,7 @@ def fill(layers: Iterable[Any], named: Mapping[str, NDArray[Any]], source: str) 
     Raises:
         BundleError: a shape differs, or an array holds nan or infinity.
     """
+    layers = tuple(layers)
     variables = _variables(layers)
     filled = sorted(set(variables) & set(named))
     for name in filled:
@@ -99,6 +100,10 @@ def fill(layers: Iterable[Any], named: Mapping[str, NDArray[Any]], source: str) 
         if not np.isfinite(value).all():
             raise BundleError(f"{source}: {name} holds nan or infinity")
         variables[name].assign(value)
+    for layer in layers:
+        # A Normalization computes with copies of its variables, which it makes here.
+        if type(layer).__name__ == "Normalization":
+            layer.finalize_state()
     return filled
 
 

@@ -33,7 +33,7 @@ def evaluate_external(
     where: Mapping[str, str] | None = None,
     out: Path | None = None,
     force_pooled: bool = False,
-    engine: str = "keras",
+    engine: str = "auto",
     leak_check: LeakCheck | None = None,
     progress: bool = False,
     say: Callable[[str], None] = lambda _: None,

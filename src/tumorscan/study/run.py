@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,14 +22,15 @@ from tumorscan.data.records import Record
 from tumorscan.data.split import Split, make_split, read_split, write_split
 from tumorscan.detect.calibrate import fit_temperature, probability
 from tumorscan.detect.decide import threshold_for
-from tumorscan.detect.engine import KerasEngine
-from tumorscan.errors import SettingsError
+from tumorscan.detect.engines.keras_engine import KerasEngine
+from tumorscan.errors import BundleError, EnvironmentProblem, SettingsError
 from tumorscan.evaluate.card import write_card
 from tumorscan.evaluate.intervals import exact_binomial
 from tumorscan.model.bundle import WEIGHTS, Bundle, Manifest, read_bundle, write_bundle
 from tumorscan.model.checkpoint import npz_bytes
 from tumorscan.model.train import Trained, TrainingData, train
 from tumorscan.model.weights import named_weights
+from tumorscan.study.export import ParityPictures, export_bundle
 from tumorscan.study.leaks import Leaks, refuse_leaks, split_leaks
 from tumorscan.types import OperatingPoint
 
@@ -104,14 +105,34 @@ def train_run(
     for phase, named in trained.by_phase.items():
         atomic_write_bytes(folder / "phases" / f"{phase}.npz", npz_bytes(named))
     bundle = _write(trained, parts["calibration"], split, settings, folder, leaks=leaks)
-    write_card(bundle)
     shutil.rmtree(folder / STATE, ignore_errors=True)
     point = bundle.manifest.operating_points[0]
     say(
         f"threshold {point.threshold:.3f} for a sensitivity of {point.wanted_sensitivity:g}, "
         f"fitted on {point.fitted_on}: sensitivity {point.sensitivity}, specificity {point.specificity}"
     )
+    bundle = _exported(bundle, parts, say)
+    write_card(bundle)
     return bundle
+
+
+def _exported(bundle: Bundle, parts: Mapping[str, Part], say: Say) -> Bundle:
+    """The bundle with its ONNX export; where that fails it stays as it is, and Keras answers."""
+    pictures = ParityPictures(
+        np.concatenate([part.pictures for part in parts.values()]),
+        np.concatenate([part.labels for part in parts.values()]),
+        parts["train"].pictures,
+        f"the run's {', '.join(parts)}",
+        real=True,
+    )
+    try:
+        return export_bundle(bundle, pictures, int8=False, say=say).bundle
+    except (BundleError, EnvironmentProblem) as error:
+        say(
+            f"trained, but not exported to ONNX ({error}); "
+            f"`tumorscan export {bundle.folder.parent}` tries again"
+        )
+        return bundle
 
 
 def read_run(folder: Path, *, allow_leaks: bool = False) -> tuple[Bundle, Split]:

@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="give figures over both classes even where a source holds one class only; the report says so",
     )
-    outside.add_argument("--engine", default="keras", help="what runs the network (default: keras)")
+    outside.add_argument("--engine", default="auto", help="what runs the network (default: auto)")
     add_json(parser)
 
 

@@ -17,7 +17,7 @@ DESCRIPTION = """\
 Without --model: version, presets, trunks and which extras are installed. With --model: what the bundle
 says of itself, after its files were verified."""
 
-_EXTRAS = {"original": "skimage", "train": "keras", "app": "gradio"}
+_EXTRAS = {"original": "skimage", "train": "keras", "app": "gradio", "openvino": "openvino"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,12 +35,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _of_installation() -> dict[str, Any]:
     from tumorscan.data.batches import default_cache
+    from tumorscan.detect.engines import ENGINES
 
     return {
         "version": tumorscan.__version__,
         "python": platform.python_version(),
         "presets": list(PRESETS),
         "trunks": list(get_args(get_type_hints(ModelSettings)["trunk"])),
+        "engines": {name: runtime.installed for name, runtime in ENGINES.items()},
         "extras": {extra: find_spec(module) is not None for extra, module in _EXTRAS.items()},
         "cache": str(default_cache()),
     }
@@ -63,6 +65,7 @@ def _of_bundle(path: Path) -> dict[str, Any]:
         "prepare": to_table(manifest.settings.prepare),
         "lineage": dict(manifest.lineage),
         "looks": dict(manifest.looks),
+        "files": sorted(manifest.files),
     }
 
 

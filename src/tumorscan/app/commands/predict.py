@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tumorscan.app.commands.overlays import Answered, Overlays, add_overlay, check_opacity
 from tumorscan.app.commands.shared import RESEARCH_USE, add_json, add_model, emit, say, shows_progress
 from tumorscan.errors import SettingsError, UnreadableScan
 from tumorscan.types import Finding
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from tumorscan.app.commands.listing import Listing
     from tumorscan.detect.bulk import Summary
     from tumorscan.detect.detector import Detector
+    from tumorscan.detect.rows import Item
     from tumorscan.detect.shard import BulkSettings
 
 HELP = "say TUMOR DETECTED or NO TUMOR for each picture"
@@ -36,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("paths", nargs="+", type=Path, metavar="FILE|FOLDER|PATTERN|CSV")
     add_model(parser)
+    add_overlay(parser)
     add_json(parser, "one JSON object a line: a finding, or file and error; with --out: a summary")
     bulk = parser.add_argument_group("many files")
     bulk.add_argument("--out", type=Path, metavar="FILE", help="results to a .csv, .jsonl or .parquet file")
@@ -53,7 +57,10 @@ def run(options: argparse.Namespace) -> int:
     from tumorscan.detect.shard import BulkSettings
 
     given = {name: value for name in ("batch", "workers") if (value := getattr(options, name)) is not None}
+    check_opacity(options.opacity)
     if options.out is not None:
+        if options.overlay is not None:
+            raise SettingsError("--overlay draws beside answers that are printed: leave out --out")
         return _to_file(options, BulkSettings(**given))
     if given or options.progress:
         name = next(iter(given), "progress")
@@ -65,17 +72,30 @@ def _stream(options: argparse.Namespace) -> int:
     from tumorscan.app.commands.listing import list_items
     from tumorscan.detect.detector import load_detector
     from tumorscan.detect.rows import to_table
-    from tumorscan.detect.shard import BulkSettings, answers
 
     items = list_items(options.paths).items
     detector = load_detector(options.model, options.engine)
     failed = 0
-    for _, answer in answers(detector, items, BulkSettings(batch=1)):
+    overlays = Overlays(detector, options.overlay, options.opacity) if options.overlay else None
+    for answer, places in _answers(detector, items, overlays):
         failed += isinstance(answer, UnreadableScan)
-        print(json.dumps(to_table(answer)) if options.json else _text(answer), flush=True)
+        print(json.dumps({**to_table(answer), **places}) if options.json else _text(answer), flush=True)
     if not options.json:
         _say_model(detector)
     return UnreadableScan.exit_code if failed else 0
+
+
+def _answers(detector: Detector, items: Sequence[Item], overlays: Overlays | None) -> Iterator[Answered]:
+    from tumorscan.detect.shard import BulkSettings, answers
+
+    if overlays is None:
+        yield from ((answer, {}) for _, answer in answers(detector, items, BulkSettings(batch=1)))
+        return
+    for item in items:
+        if item.problem:
+            yield UnreadableScan(item.name, item.problem), {}
+        else:
+            yield from overlays.answers([Path(item.file)])
 
 
 def _to_file(options: argparse.Namespace, settings: BulkSettings) -> int:

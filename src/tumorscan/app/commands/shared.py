@@ -44,7 +44,13 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", type=Path, required=True, metavar="BUNDLE", help="folder of a bundle, or of a finished run"
     )
-    parser.add_argument("--engine", default="keras", help="what runs the network (default: keras)")
+    parser.add_argument(
+        "--engine",
+        default="auto",
+        metavar="NAME",
+        help="what runs the network: auto (default: the fastest exact one here), onnxruntime, openvino, "
+        "keras, onnxruntime-int8 or openvino-int8",
+    )
 
 
 def add_allow_leaks(parser: argparse.ArgumentParser, what: str) -> None:

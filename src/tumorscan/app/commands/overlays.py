@@ -1,0 +1,92 @@
+"""What `predict --overlay` adds: a PNG a picture, with what spoke for the verdict drawn over the scan."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tumorscan.errors import SettingsError, UnreadableScan
+from tumorscan.types import Finding
+
+if TYPE_CHECKING:
+    from tumorscan.detect.detector import Detector
+    from tumorscan.detect.explain import Explanation
+
+Answered = tuple[Finding | UnreadableScan, dict[str, Any]]
+"""An answer, and what its JSON form gets besides."""
+
+
+def add_overlay(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "--overlay",
+        type=Path,
+        metavar="FOLDER",
+        help="also write a PNG a picture there: what spoke for the verdict, over the scan (Grad-CAM)",
+    )
+    parser.add_argument(
+        "--opacity", type=float, default=0.6, metavar="0..1", help="of the overlay's colours (default: 0.6)"
+    )
+
+
+def check_opacity(opacity: float) -> None:
+    """Refuse before the first picture, not at it."""
+    if not 0 <= opacity <= 1:
+        raise SettingsError(f"--opacity is {opacity:g}: it must lie in [0, 1]")
+
+
+class Overlays:
+    """Answers files and draws what spoke for the answers into one folder."""
+
+    def __init__(self, detector: Detector, folder: Path, opacity: float) -> None:
+        self._detector = detector
+        self._folder = folder
+        self._opacity = opacity
+        self._taken: Counter[str] = Counter()
+
+    def answers(self, files: Iterable[Path]) -> Iterator[Answered]:
+        """One answer or one named error for each file, in order.
+
+        Raises:
+            BundleError: the bundle has no head to explain with.
+            EnvironmentProblem: the folder cannot be written.
+        """
+        from tumorscan.read import read_scan
+
+        for file in files:
+            try:
+                scan = read_scan(file)
+            except UnreadableScan as error:
+                yield error, {}
+                continue
+            prepared = self._detector.prepare(scan)
+            finding, explanation = self._detector.explain(scan, prepared)
+            path = self._folder / self._name(file)
+            self._draw(path, scan.pixels, prepared.frame, explanation)
+            yield finding, {**_places(explanation), "overlay": str(path)}
+
+    def _draw(self, path: Path, pixels: Any, frame: Any, explanation: Explanation) -> None:
+        from tumorscan.atomic import atomic_write_bytes
+        from tumorscan.detect.overlay import overlay, to_png
+
+        drawn = overlay(pixels, explanation.evidence, frame, opacity=self._opacity)
+        atomic_write_bytes(path, to_png(drawn))
+
+    def _name(self, file: Path) -> str:
+        """After the file; files of one name from several folders are counted."""
+        self._taken[file.name] += 1
+        count = self._taken[file.name]
+        return f"{file.name}.overlay.png" if count == 1 else f"{file.name}-{count}.overlay.png"
+
+
+def _places(explanation: Explanation) -> dict[str, Any]:
+    peak, box = explanation.peak, explanation.box
+    return {
+        "peak": None if peak is None else [round(one, 1) for one in peak],
+        "peak_box": None
+        if box is None
+        else [round(one, 1) for one in (box.left, box.top, box.width, box.height)],
+    }
