@@ -40,10 +40,10 @@ class Runtime:
             return False
 
 
-# In the order in which `auto` looks. ResNet50V2, one picture, two cores with AVX-512, side by side: ONNX
-# Runtime and OpenVINO need the same time in float32 (34 and 35 ms of processor time), but OpenVINO starts
-# 0.4 s later and holds 90 MB more; Keras takes five times as long. The int8 twins (12 ms) are for who
-# asks for them: what nobody asked for should not change an answer.
+# In the order in which `auto` looks. ResNet50V2, one picture, two cores with AVX-512, side by side, medians:
+# ONNX Runtime 35 ms, OpenVINO 38 ms (the same within the spread, but it starts 0.4 s later and holds 90 MB
+# more), Keras 45 ms and seconds of start. The int8 twins are for who asks for them: what nobody asked for
+# should not change an answer.
 ENGINES: Final = {
     "onnxruntime": Runtime("onnxruntime", "", ONNX, "onnxruntime_engine"),
     "openvino": Runtime("openvino", "openvino", ONNX, "openvino_engine"),
