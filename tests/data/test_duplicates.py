@@ -279,7 +279,7 @@ def _catalog_of(pairs: list[tuple[int, int]], labels: list[bool], patch: pytest.
 
     digests = [f"{i:02x}" * 32 for i in range(30)]
 
-    def listed(path: Path) -> tuple[list[Listed], list[Skipped]]:
+    def listed(path: Path, where: object) -> tuple[list[Listed], list[Skipped]]:
         return [Listed(Path(f"/p/{i}"), "tumor" if labels[i] else "no_tumor", "s") for i in range(30)], []
 
     def record(item: Listed, **_: object) -> tuple[Record, Fingerprint | None]:
