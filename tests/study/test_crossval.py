@@ -54,7 +54,9 @@ def test_report(validated, recipe):
     assert metrics["groups"] == 60
     assert set(metrics["figures"]) >= {"roc_auc", "sensitivity", "specificity", "ece", "specificity_at_0.97"}
     assert "3 folds" in summary.to_text()
-    assert "first repeat" in (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text()
+    assert "first repeat" in page
+    assert "Shuffled labels" in page
 
 
 def test_fits_that_are_there_are_not_done_again(validated, phantoms, recipe, monkeypatch):

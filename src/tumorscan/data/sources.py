@@ -126,6 +126,7 @@ def _list_csv(path: Path, where: Mapping[str, str]) -> list[Listed]:
 
 def _selected(path: Path, where: Mapping[str, str]) -> list[tuple[int, dict[str, str]]]:
     rows = read_table(path, ("file", "label"))
+    _refuse_divided_patients(path, rows)
     for column, wanted in where.items():
         if rows and column not in rows[0][1]:
             raise DataError(f"{path}: no column {column!r} to select by: there are {', '.join(rows[0][1])}")
@@ -135,6 +136,21 @@ def _selected(path: Path, where: Mapping[str, str]) -> list[tuple[int, dict[str,
             shown = ", ".join(values[:_SHOWN]) + (" ..." if len(values) > _SHOWN else "")
             raise DataError(f"{path}: no row with {column} = {wanted}: the rows left to it hold {shown}")
     return rows
+
+
+def _refuse_divided_patients(path: Path, rows: Sequence[tuple[int, Mapping[str, str]]]) -> None:
+    """A csv that brings folds of its own must not divide a patient between them."""
+    home: dict[tuple[str, str], str] = {}
+    for line, row in rows:
+        patient, fold = row.get("patient", "").strip(), row.get("fold", "").strip()
+        if not patient or not fold:
+            continue
+        first = home.setdefault((row.get("source", ""), patient), fold)
+        if first != fold:
+            raise DataError(
+                f"{path}: line {line}: patient {patient} is in fold {first} and in fold {fold}: "
+                "keep all pictures of a patient in one fold"
+            )
 
 
 def file_of(name: str, folder: Path) -> Path:

@@ -12,9 +12,11 @@ import numpy as np
 from tumorscan.config import Settings
 from tumorscan.evaluate import figures
 from tumorscan.evaluate.blocks import NAMES, Image, Images, Section, Table, in_words
+from tumorscan.evaluate.controls import Controls
 from tumorscan.evaluate.metrics import evaluate
 from tumorscan.evaluate.repeated import repeated_figures
 from tumorscan.evaluate.report import Measured, write_metrics, write_report
+from tumorscan.study.controls import NoControls, control_lines, section_of, try_controls
 from tumorscan.study.crossval import OutOfFold
 from tumorscan.types import Interval, OperatingPoint
 
@@ -26,12 +28,14 @@ class CrossValidated:
     Attributes:
         figures: means over the repeats, with intervals over groups.
         auc_by_repeat: to see how much the deal of the folds matters.
+        controls: what can be told of the same pictures without the brain.
         pictures, groups, repeats, folds: how much was done.
         report: where the page is.
     """
 
     figures: dict[str, Interval]
     auc_by_repeat: tuple[float, ...]
+    controls: Controls | NoControls
     pictures: int
     groups: int
     repeats: int
@@ -47,6 +51,7 @@ class CrossValidated:
             "folds": self.folds,
             "figures": {name: _plain(figure) for name, figure in self.figures.items()},
             "auc_by_repeat": list(self.auc_by_repeat),
+            "controls": self.controls.to_table(),
             "report": str(self.report),
         }
 
@@ -58,7 +63,8 @@ class CrossValidated:
         )
         lines = [f"  {name:20} {in_words(figure)}" for name, figure in self.figures.items()]
         spread = ", ".join(f"{auc:.3f}" for auc in self.auc_by_repeat)
-        return "\n".join([head, *lines, f"  {'AUC by repeat':20} {spread}", f"report: {self.report}"])
+        lines += [f"  {'AUC by repeat':20} {spread}", *control_lines(self.controls)]
+        return "\n".join([head, *lines, f"report: {self.report}"])
 
 
 def report_crossval(result: OutOfFold, settings: Settings, folder: Path) -> CrossValidated:
@@ -68,6 +74,7 @@ def report_crossval(result: OutOfFold, settings: Settings, folder: Path) -> Cros
     one = np.ones((1, len(result.labels)))
     summary = CrossValidated(
         figures=found,
+        controls=try_controls(result.records),
         auc_by_repeat=tuple(_auc(result, repeat, one) for repeat in range(repeats)),
         pictures=len(result.records),
         groups=len(set(result.groups)),
@@ -80,7 +87,11 @@ def report_crossval(result: OutOfFold, settings: Settings, folder: Path) -> Cros
         summary.report,
         title=f"{settings.preset}: cross-validation",
         measured=_measured(result, settings, summary),
-        sections=[_figure_section(summary), _curve_section(result)],
+        sections=[
+            _figure_section(summary),
+            section_of(summary.controls, (f"{settings.preset}, out of fold", found["roc_auc"])),
+            _curve_section(result),
+        ],
         headline=[(name, found[name]) for name in ("sensitivity", "specificity", "roc_auc")],
     )
     return summary
