@@ -260,6 +260,16 @@ def test_catalog(capsys, tmp_path):
     assert {"file", "label", "pixels_sha256", "group"} <= set(header)
 
 
+def test_catalog_warns_of_folds_that_divide_a_patient(capsys, tmp_path):
+    data = _dataset(tmp_path / "set", 2, 1)
+    rows = ["yes/0.png,tumor,P1,1", "yes/1.png,tumor,P1,2", "no/0.png,no_tumor,P2,1"]
+    (data / "set.csv").write_text("\n".join(["file,label,patient,fold", *rows]) + "\n")
+    assert main(["catalog", str(data / "set.csv"), "--out", str(tmp_path / "c.csv"), "--json"]) == 0
+    out = capsys.readouterr()
+    assert "divides 1 patients (the first is P1)" in out.err
+    assert json.loads(out.out)["groups"] == 2
+
+
 def test_info(capsys, tiny_bundle):
     assert main(["info", "--json"]) == 0
     assert "original" in json.loads(capsys.readouterr().out)["presets"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +127,6 @@ def _list_csv(path: Path, where: Mapping[str, str]) -> list[Listed]:
 
 def _selected(path: Path, where: Mapping[str, str]) -> list[tuple[int, dict[str, str]]]:
     rows = read_table(path, ("file", "label"))
-    _refuse_divided_patients(path, rows)
     for column, wanted in where.items():
         if rows and column not in rows[0][1]:
             raise DataError(f"{path}: no column {column!r} to select by: there are {', '.join(rows[0][1])}")
@@ -138,19 +138,21 @@ def _selected(path: Path, where: Mapping[str, str]) -> list[tuple[int, dict[str,
     return rows
 
 
-def _refuse_divided_patients(path: Path, rows: Sequence[tuple[int, Mapping[str, str]]]) -> None:
-    """A csv that brings folds of its own must not divide a patient between them."""
-    home: dict[tuple[str, str], str] = {}
-    for line, row in rows:
+def divided_patients(path: Path) -> list[str]:
+    """Patients whose pictures stand in two folds of a csv that brings folds of its own.
+
+    Such folds are no honest split: a model would be tested on patients that it was trained on. The
+    csv's groups still join the patients, so only who selects by fold has to beware.
+
+    Raises:
+        DataError: the csv cannot be read.
+    """
+    folds: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for _, row in read_table(path, ("file", "label")):
         patient, fold = row.get("patient", "").strip(), row.get("fold", "").strip()
-        if not patient or not fold:
-            continue
-        first = home.setdefault((row.get("source", ""), patient), fold)
-        if first != fold:
-            raise DataError(
-                f"{path}: line {line}: patient {patient} is in fold {first} and in fold {fold}: "
-                "keep all pictures of a patient in one fold"
-            )
+        if patient and fold:
+            folds[row.get("source", ""), patient].add(fold)
+    return sorted(patient for (_, patient), found in folds.items() if len(found) > 1)
 
 
 def file_of(name: str, folder: Path) -> Path:

@@ -34,6 +34,8 @@ def run(options: argparse.Namespace) -> int:
     write_catalog(catalog, options.out)
     for skipped in catalog.skipped:
         say(f"skipped {skipped.file}: {skipped.cause}")
+    for source in options.sources:
+        _warn_of_folds(source)
     clashes = conflicts(catalog)
     for clash in clashes:
         say(f"conflict, to be decided by a person: {clash}")
@@ -58,3 +60,14 @@ def run(options: argparse.Namespace) -> int:
     )
     emit(options, table, text)
     return 0
+
+
+def _warn_of_folds(source: Path) -> None:
+    from tumorscan.data.sources import divided_patients
+
+    divided = divided_patients(source) if source.suffix.lower() == ".csv" else []
+    if divided:
+        say(
+            f"warning: {source}: its column fold divides {len(divided)} patients (the first is {divided[0]}): "
+            "a test on one of its folds is a test on patients of the others"
+        )
