@@ -68,6 +68,7 @@ def _warn_of_folds(source: Path) -> None:
     divided = divided_patients(source) if source.suffix.lower() == ".csv" else []
     if divided:
         say(
-            f"warning: {source}: its column fold divides {len(divided)} patients (the first is {divided[0]}): "
+            f"warning: {source}: its column fold divides {len(divided)} patients "
+            f"(the first is {divided[0]}): "
             "a test on one of its folds is a test on patients of the others"
         )
