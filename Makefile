@@ -32,9 +32,11 @@ demo: env ## draw phantoms, train briefly, predict, write the report
 	@echo "report:  demo/run/report/report.html"
 	@echo "page:    $(BIN)/tumorscan app --model demo/run    then open http://127.0.0.1:7860"
 
-bench: env ## what is timed, against what: benchmarks/README.md
+bench: env ## denoising, training on cached features, search for copies: times and likeness
 	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/duplicates.py --one-size 10000
+	$(BIN)/python benchmarks/duplicates.py --one-size 100000
 
 test: env ## all tests (those on real images run where ../shared/data is)
 	$(BIN)/python -m pytest --cov --cov-report=term

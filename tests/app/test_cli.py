@@ -110,10 +110,6 @@ def test_data_that_cannot_be_split(capsys, tmp_path, tumor, no_tumor, cause):
         ("label\ntumor\n", "file"),
         ("file,label\na.png,perhaps\n", "perhaps"),
         ("", "set.csv"),
-        (
-            "file,label,patient,fold\na.png,tumor,P1,1\nb.png,tumor,P1,2\n",
-            "patient P1 is in fold 1 and in fold 2",
-        ),
     ],
 )
 def test_bad_csv(capsys, tmp_path, text, cause):

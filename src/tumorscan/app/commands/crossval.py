@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from tumorscan.app.commands.shared import (
-    add_json,
-    add_settings,
-    emit,
-    say,
-    settings_of,
-    shows_progress,
-    with_weights,
-)
+from tumorscan.app.commands.shared import add_repeated_folds, emit, recipe_of, say, shows_progress
 
 HELP = "measure a recipe by repeated, grouped, stratified cross-validation"
 DESCRIPTION = """\
@@ -25,15 +16,7 @@ again; a higher --repeats adds to what is there."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("sources", nargs="+", type=Path, metavar="FOLDER|CSV")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the cross-validation")
-    parser.add_argument("--repeats", type=int, default=5, help="default: 5")
-    parser.add_argument("--folds", type=int, default=5, help="default: 5")
-    parser.add_argument(
-        "--weights", metavar="SOURCE", help="imagenet (download), none, or a .npz, .weights.h5 or .keras file"
-    )
-    add_settings(parser)
-    add_json(parser)
+    add_repeated_folds(parser, "folder of the cross-validation")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -41,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     from tumorscan.study.crossval import cross_validate
     from tumorscan.study.crossval_report import report_crossval
 
-    settings = with_weights(settings_of(options), options.weights)
+    settings = recipe_of(options)
     result = cross_validate(
         options.sources,
         settings,

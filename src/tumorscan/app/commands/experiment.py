@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from tumorscan.app.commands.shared import (
-    add_json,
-    add_settings,
-    emit,
-    say,
-    settings_of,
-    shows_progress,
-    with_weights,
-)
+from tumorscan.app.commands.shared import add_repeated_folds, emit, recipe_of, say, shows_progress
 
 HELP = "what a leak is worth, and other comparisons"
 DESCRIPTION = """\
@@ -24,22 +15,14 @@ group. The difference of the mean AUCs, with its interval, is what copies on bot
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("experiment", choices=["leak"])
-    parser.add_argument("sources", nargs="+", type=Path, metavar="FOLDER|CSV")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the experiment")
-    parser.add_argument("--repeats", type=int, default=5, help="default: 5")
-    parser.add_argument("--folds", type=int, default=5, help="default: 5")
-    parser.add_argument(
-        "--weights", metavar="SOURCE", help="imagenet (download), none, or a .npz, .weights.h5 or .keras file"
-    )
-    add_settings(parser)
-    add_json(parser)
+    add_repeated_folds(parser, "folder of the experiment")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the experiment."""
     from tumorscan.study.leak_experiment import leak_experiment
 
-    settings = with_weights(settings_of(options), options.weights)
+    settings = recipe_of(options)
     result = leak_experiment(
         options.sources,
         settings,

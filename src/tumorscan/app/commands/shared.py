@@ -29,6 +29,24 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     _add_set(parser)
 
 
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """What a training needs besides its data: settings, and where the weights come from."""
+    parser.add_argument(
+        "--weights", metavar="SOURCE", help="imagenet (download), none, or a .npz, .weights.h5 or .keras file"
+    )
+    add_settings(parser)
+
+
+def add_repeated_folds(parser: argparse.ArgumentParser, out: str) -> None:
+    """What a repeated cross-validation needs; `out` says what the folder is of."""
+    parser.add_argument("sources", nargs="+", type=Path, metavar="FOLDER|CSV")
+    parser.add_argument("--out", type=Path, required=True, help=out)
+    parser.add_argument("--repeats", type=int, default=5, help="default: 5")
+    parser.add_argument("--folds", type=int, default=5, help="default: 5")
+    add_recipe(parser)
+    add_json(parser)
+
+
 def _add_set(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set",
@@ -64,8 +82,9 @@ def settings_of(options: argparse.Namespace) -> Settings:
     return changed(settings, options.set)
 
 
-def with_weights(settings: Settings, weights: str | None) -> Settings:
-    """The same settings with another source of weights; a path is made absolute, so a resume finds it."""
+def recipe_of(options: argparse.Namespace) -> Settings:
+    """The settings with their source of weights; a path is made absolute, so that a resume finds it."""
+    settings, weights = settings_of(options), options.weights
     if weights is None:
         return settings
     source = weights if weights in ("imagenet", "none") else str(Path(weights).resolve())

@@ -8,12 +8,11 @@ from pathlib import Path
 from tumorscan.app.commands.shared import (
     add_allow_leaks,
     add_json,
-    add_settings,
+    add_recipe,
     emit,
+    recipe_of,
     say,
-    settings_of,
     shows_progress,
-    with_weights,
 )
 
 HELP = "train a model on folders or csv files and write its bundle"
@@ -28,10 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("sources", nargs="+", type=Path, metavar="FOLDER|CSV")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
-    add_settings(parser)
-    parser.add_argument(
-        "--weights", metavar="SOURCE", help="imagenet (download), none, or a .npz, .weights.h5 or .keras file"
-    )
+    add_recipe(parser)
     add_allow_leaks(
         parser, "take a split.csv of OUT whose parts share copies or patients; the bundle's lineage says so"
     )
@@ -42,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     """Train, or go on training."""
     from tumorscan.study.run import train_run
 
-    settings = with_weights(settings_of(options), options.weights)
+    settings = recipe_of(options)
     bundle = train_run(
         options.sources,
         settings,
