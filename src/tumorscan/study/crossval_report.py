@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from tumorscan.config import Settings
-from tumorscan.evaluate import figures
+from tumorscan.evaluate import figures, weighted
 from tumorscan.evaluate.blocks import NAMES, Image, Images, Section, Table, in_words
 from tumorscan.evaluate.controls import Controls
+from tumorscan.evaluate.intervals import plain_interval
 from tumorscan.evaluate.metrics import evaluate
 from tumorscan.evaluate.repeated import repeated_figures
 from tumorscan.evaluate.report import Measured, write_metrics, write_report
@@ -49,7 +50,7 @@ class CrossValidated:
             "groups": self.groups,
             "repeats": self.repeats,
             "folds": self.folds,
-            "figures": {name: _plain(figure) for name, figure in self.figures.items()},
+            "figures": {name: plain_interval(figure) for name, figure in self.figures.items()},
             "auc_by_repeat": list(self.auc_by_repeat),
             "controls": self.controls.to_table(),
             "report": str(self.report),
@@ -98,8 +99,6 @@ def report_crossval(result: OutOfFold, settings: Settings, folder: Path) -> Cros
 
 
 def _auc(result: OutOfFold, repeat: int, one: Any) -> float:
-    from tumorscan.evaluate import weighted
-
     return float(weighted.auc(result.labels, result.probabilities[repeat])(one)[0])
 
 
@@ -147,10 +146,3 @@ def _curve_section(result: OutOfFold) -> Section:
     )
     caption = "First repeat, out of fold; the point is at a probability of one half."
     return Section("Curves", (Images(tuple(Image.of(figure, alt, caption) for figure, alt in drawn)),))
-
-
-def _plain(figure: Interval) -> dict[str, Any]:
-    return {
-        key: None if isinstance(value, float) and np.isnan(value) else value
-        for key, value in vars(figure).items()
-    }

@@ -11,7 +11,7 @@ from tumorscan.config import Settings
 from tumorscan.data.records import Record
 from tumorscan.data.split import refuse_conflicts
 from tumorscan.evaluate.blocks import in_words
-from tumorscan.evaluate.intervals import group_bootstrap
+from tumorscan.evaluate.intervals import group_bootstrap, plain_interval
 from tumorscan.evaluate.repeated import difference, mean_auc
 from tumorscan.evaluate.report import write_metrics
 from tumorscan.study.crossval import OutOfFold, catalog_of, fit_all, gather, make_plan
@@ -35,7 +35,7 @@ class LeakExperiment:
 
     def to_table(self) -> dict[str, Any]:
         """As plain values."""
-        arms = {name: vars(getattr(self, name)) for name in ("random", "grouped", "inflation")}
+        arms = {name: plain_interval(getattr(self, name)) for name in ("random", "grouped", "inflation")}
         counts = {name: getattr(self, name) for name in ("pictures", "groups", "repeats", "folds")}
         return {**arms, **counts}
 
