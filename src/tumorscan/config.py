@@ -78,11 +78,12 @@ class ContrastSettings:
 
 @dataclass(frozen=True)
 class PrepareSettings:
-    """The one path from scan to network, for training and serving."""
+    """The one path from scan to network, for training and serving; `grey` drops colour at its end."""
 
     frame: FrameSettings = field(default_factory=FrameSettings)
     denoise: DenoiseSettings = field(default_factory=DenoiseSettings)
     contrast: ContrastSettings = field(default_factory=ContrastSettings)
+    grey: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,10 @@ class AugmentSettings:
         zoom: largest zoom in or out, as a fraction of the side.
         brightness: largest shift, as a fraction of the range 0..255.
         contrast: largest change of the distance to the mean, as a fraction.
+        shift: largest move along either side, as a fraction of it.
+        stretch: largest change of the ratio of width to height, as a fraction.
+        upside_down: probability of a mirror top to bottom.
+        quarter: probability of a turn by 90, 180 or 270 degrees.
         fill: what comes in from outside the picture.
     """
 
@@ -104,13 +109,67 @@ class AugmentSettings:
     zoom: float = 0.1
     brightness: float = 0.1
     contrast: float = 0.1
+    shift: float = 0.0
+    stretch: float = 0.0
+    upside_down: float = 0.0
+    quarter: float = 0.0
     fill: Literal["reflect", "edge", "black"] = "reflect"
 
     def __post_init__(self) -> None:
-        _within(self, "flip", 0, 1)
+        for name in ("flip", "upside_down", "quarter"):
+            _within(self, name, 0, 1)
         _within(self, "rotation", 0, 0.5)
-        for name in ("zoom", "brightness", "contrast"):
+        for name in ("zoom", "brightness", "contrast", "shift", "stretch"):
             _within(self, name, 0, 0.9)
+
+
+@dataclass(frozen=True)
+class ImitateSettings:
+    """How often a training picture is made to look as if it came from another scanner; 0 switches one off.
+
+    Attributes:
+        gamma, window, curve, inversion: of the grey levels: a power, a narrower window, any smooth curve,
+            light and dark tissues exchanged.
+        bias: a smooth change of brightness across the head, as a surface coil gives.
+        blur, sharpen, resolution, noise, ghost, resave: of the recording and the file.
+        strip: scalp and skull taken off, roughly.
+    """
+
+    gamma: float = 0.6
+    window: float = 0.4
+    curve: float = 0.15
+    inversion: float = 0.05
+    bias: float = 0.4
+    blur: float = 0.2
+    sharpen: float = 0.15
+    resolution: float = 0.2
+    noise: float = 0.35
+    ghost: float = 0.05
+    resave: float = 0.3
+    strip: float = 0.15
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            _within(self, one.name, 0, 1)
+
+
+@dataclass(frozen=True)
+class MoveSettings:
+    """How often lesions change places, so that no source is all tumor or all free of it; 0 switches one off.
+
+    Attributes:
+        moved: of the empty pictures that get a lesion out of another picture's box.
+        decoy: of the empty pictures that get a patch from outside the boxes, pasted in the same way.
+        hidden: of the boxed pictures whose lesion is covered by the other side of the head.
+    """
+
+    moved: float = 0.25
+    decoy: float = 0.15
+    hidden: float = 0.15
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            _within(self, one.name, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -136,16 +195,31 @@ class SplitSettings:
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """The network. `weights` is `imagenet`, `none`, or a path to .npz, .weights.h5 or .keras."""
+    """The network.
+
+    Attributes:
+        trunk: the convolutional network.
+        weights: `imagenet`, `none`, or a path to .npz, .weights.h5 or .keras.
+        cut: name of the trunk's layer that the head stands on; empty for the last one.
+        head: `pooled` is the original's, `evidence` gives a logit a cell of the map.
+        dense: width of the head.
+        dropout: its rate.
+        sharpness: of the evidence head's aggregation: near 0 the mean of all cells counts, far above 1
+            the highest cell alone.
+    """
 
     trunk: Literal["ResNet50V2", "EfficientNetB0", "Small"] = "ResNet50V2"
     weights: str = "imagenet"
+    cut: str = ""
+    head: Literal["pooled", "evidence"] = "pooled"
     dense: int = 256
     dropout: float = 0.5
+    sharpness: float = 1.0
 
     def __post_init__(self) -> None:
         _within(self, "dense", 1, 8192)
         _within(self, "dropout", 0, 0.95)
+        _within(self, "sharpness", 0.01, 100)
 
 
 @dataclass(frozen=True)
@@ -193,6 +267,58 @@ class TrainSettings:
 
 
 @dataclass(frozen=True)
+class StageSettings:
+    """One stage of the evidence training: so many epochs, AdamW from `rate` down along half a cosine."""
+
+    epochs: int
+    rate: float
+
+    def __post_init__(self) -> None:
+        _within(self, "epochs", 0, 1000)
+        _within(self, "rate", 1e-9, 1.0)
+
+
+@dataclass(frozen=True)
+class EvidenceSettings:
+    """The training of an evidence head: the head alone, the top of the trunk, all layers.
+
+    Attributes:
+        pictures: examples of an epoch, dealt to the sources by the square root of their sizes.
+        batch: pictures a step.
+        seed: of everything that is drawn.
+        top: the `top` stage trains the trunk's layers whose names begin so.
+        decay: AdamW's weight decay.
+        averaging: momentum of the running mean of the weights, which is what is kept.
+        image_weight: of the picture's loss beside the cells'.
+        hardest: share of a picture's empty cells that count as its hard negatives.
+        head, upper, whole: the three stages.
+        moves, imitate: what else is done to training pictures.
+    """
+
+    pictures: int = 2560
+    batch: int = 16
+    seed: int = 1
+    top: str = "conv4"
+    decay: float = 0.02
+    averaging: float = 0.995
+    image_weight: float = 1.0
+    hardest: float = 0.05
+    head: StageSettings = field(default_factory=lambda: StageSettings(1, 1e-3))
+    upper: StageSettings = field(default_factory=lambda: StageSettings(3, 3e-4))
+    whole: StageSettings = field(default_factory=lambda: StageSettings(8, 2e-4))
+    moves: MoveSettings = field(default_factory=MoveSettings)
+    imitate: ImitateSettings = field(default_factory=ImitateSettings)
+
+    def __post_init__(self) -> None:
+        _within(self, "pictures", 1, 10**7)
+        _within(self, "batch", 2, 4096)
+        _within(self, "decay", 0, 1)
+        _within(self, "averaging", 0, 0.9999)
+        _within(self, "image_weight", 0, 100)
+        _within(self, "hardest", 0.001, 1)
+
+
+@dataclass(frozen=True)
 class DecideSettings:
     """What the threshold is fitted for, on the calibration split."""
 
@@ -212,12 +338,32 @@ class Settings:
     split: SplitSettings = field(default_factory=SplitSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
+    evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     decide: DecideSettings = field(default_factory=DecideSettings)
 
 
 PRESETS: dict[str, dict[str, Any]] = {
     # The README that started this project, fact by fact; the defaults above are its numbers.
     "original": {},
+    # Learns where the tumor is, from boxes, labels and pictures known to be empty.
+    "evidence": {
+        "prepare": {
+            "frame": {"crop_head": True, "pad_square": True},
+            "denoise": {"method": "off"},
+            "contrast": {"method": "off"},
+            "grey": True,
+        },
+        "augment": {
+            "rotation": 0.05,
+            "zoom": 0.25,
+            "shift": 0.1,
+            "stretch": 0.1,
+            "upside_down": 0.05,
+            "quarter": 0.05,
+            "fill": "black",
+        },
+        "model": {"cut": "conv4_block5_out", "head": "evidence", "dense": 128, "dropout": 0.2},
+    },
     # Small and short: the demo and the tests draw phantoms and train this from nothing in seconds.
     "quick": {
         "prepare": {"frame": {"size": 96}, "denoise": {"method": "fast"}},

@@ -33,6 +33,9 @@ class Augmentation:
         zoom: about the centre; 1.1 makes things 1.1 times as large.
         contrast: factor on the distance to the picture's mean.
         brightness: shift in grey levels.
+        shift: to the right and down, as fractions of the sides.
+        stretch: makes things so many times as wide, and as much less high.
+        upside_down: top and bottom change places.
     """
 
     mirror: bool = False
@@ -40,17 +43,31 @@ class Augmentation:
     zoom: float = 1.0
     contrast: float = 1.0
     brightness: float = 0.0
+    shift: tuple[float, float] = (0.0, 0.0)
+    stretch: float = 1.0
+    upside_down: bool = False
+
+    @property
+    def moves(self) -> bool:
+        """Anything changes its place."""
+        still = Augmentation(contrast=self.contrast, brightness=self.brightness)
+        return self != still
 
 
 def draw(settings: AugmentSettings, rng: np.random.Generator) -> Augmentation:
-    """Draw lots. Always five of them, so that switching one change off leaves the others as they were."""
+    """Draw lots. Always all of them, so that switching one change off leaves the others as they were."""
     flip, turn, zoom, contrast, brightness = rng.random(5)
+    right, down, stretch, upside_down, quarter, quarters = rng.random(6)
+    quarter_turns = 1 + int(3 * quarters) if quarter < settings.quarter else 0
     return Augmentation(
         mirror=bool(flip < settings.flip),
-        turn=float((2 * turn - 1) * settings.rotation * 360),
+        turn=float((2 * turn - 1) * settings.rotation * 360 + 90 * quarter_turns),
         zoom=float(1 + (2 * zoom - 1) * settings.zoom),
         contrast=float(1 + (2 * contrast - 1) * settings.contrast),
         brightness=float((2 * brightness - 1) * settings.brightness * 255),
+        shift=(float((2 * right - 1) * settings.shift), float((2 * down - 1) * settings.shift)),
+        stretch=float((1 + settings.stretch) ** (2 * stretch - 1)),
+        upside_down=bool(upside_down < settings.upside_down),
     )
 
 
@@ -104,16 +121,18 @@ def _matrix(augmentation: Augmentation, width: float, height: float) -> NDArray[
     """2 x 3, from a point of the picture to where it goes; (0, 0) is the outer corner of the first pixel."""
     angle = math.radians(augmentation.turn)
     cos, sin = augmentation.zoom * math.cos(angle), augmentation.zoom * math.sin(angle)
-    side = -1.0 if augmentation.mirror else 1.0
-    linear = np.array([[side * cos, sin], [-side * sin, cos]])  # y points down: hence the signs
+    turned = np.array([[cos, sin], [-sin, cos]])  # y points down: hence the signs
+    across = augmentation.stretch * (-1.0 if augmentation.mirror else 1.0)
+    down = (-1.0 if augmentation.upside_down else 1.0) / augmentation.stretch
+    linear = turned @ np.diag([across, down])
     centre = np.array([width / 2, height / 2])
-    return np.column_stack([linear, centre - linear @ centre])
+    return np.column_stack([linear, centre + np.array(augmentation.shift) * (width, height) - linear @ centre])
 
 
 def _warp(
     pixels: NDArray[np.uint8], augmentation: Augmentation, method: int, border: int
 ) -> NDArray[np.uint8]:
-    if not augmentation.mirror and augmentation.turn == 0 and augmentation.zoom == 1:
+    if not augmentation.moves:
         return pixels.copy()
     height, width = pixels.shape[:2]
     matrix = _matrix(augmentation, width, height)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tumorscan.errors import require
-from tumorscan.model.heads import DENSE, LOGIT, NORM, POOL
+from tumorscan.model.heads import DENSE, LOGIT, NORM, seams
 from tumorscan.model.onnx_graph import IR_VERSION, OPSET, GraphWriter, folded_norm
 
 INPUT: Final = "pixels"
@@ -19,17 +19,20 @@ OUTPUTS: Final = ("logit", "map", "embedding")
 _SMALL, _PAGE = 1024, 4096
 
 
-def to_onnx(network: Any, name: str) -> dict[str, bytes]:
+def to_onnx(network: Any, name: str, *, half: bool = False) -> dict[str, bytes]:
     """The network as ONNX files (opset 17, float32).
 
     Args:
         network: of `build_network`, in float32.
         name: of the file to make.
+        half: keep kernels as float16, which float32 computes with after a cast: for networks whose kernels
+            are such numbers already (see `halve.halved`).
 
     Returns:
         The files `name` and `name`.data, see `onnx_files`. Input `pixels`: uint8 RGB, N x S x S x 3,
         0..255, N free. Outputs, float32: `logit` (N), `map` (N x h x w x C, channels last: the trunk's
-        last feature map) and `embedding` (N x C: the map's mean). The same weights give the same bytes.
+        last feature map, or the logit of each cell) and `embedding` (N x C: the mean of the trunk's last
+        map). The same weights give the same bytes.
 
     Raises:
         BundleError: a layer has no counterpart here.
@@ -45,11 +48,14 @@ def to_onnx(network: Any, name: str) -> dict[str, bytes]:
     )
     for layer in layers:
         graph.write(layer)
-    pool = network.get_layer(POOL)
+    inside = seams(network)
     flat = graph.array("logit/shape", [-1], np.int64)
     graph.node("Reshape", [graph.name_of(network.output), flat], "logit")
-    graph.node("Transpose", [graph.name_of(pool.input)], "map", perm=[0, 2, 3, 1])
-    graph.node("Identity", [graph.name_of(pool.output)], "embedding")
+    graph.node("Transpose", [graph.name_of(inside.map)], "map", perm=[0, 2, 3, 1])
+    mean = graph.node("GlobalAveragePool", [graph.name_of(inside.features)], "embedding/mean")
+    graph.node("Flatten", [mean], "embedding")
+    if half:
+        graph.halve_kernels()
     return onnx_files(_model(onnx, graph, network), name)
 
 
@@ -91,9 +97,9 @@ def load_onnx(files: Mapping[str, bytes]) -> Any:
 
 
 def _model(onnx: Any, graph: GraphWriter, network: Any) -> Any:
-    pool = network.get_layer(POOL)
+    inside = seams(network)
     size = network.input.shape[1]
-    shapes: tuple[list[int], ...] = ([], list(pool.input.shape[1:]), list(pool.output.shape[1:]))
+    shapes: tuple[list[int], ...] = ([], list(inside.map.shape[1:]), [inside.features.shape[-1]])
     info, kinds = onnx.helper.make_tensor_value_info, onnx.TensorProto
     body = onnx.helper.make_graph(
         graph.nodes,

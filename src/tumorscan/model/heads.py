@@ -1,8 +1,12 @@
-"""Heads: from the trunk's last feature map to one logit."""
+"""Heads: from the trunk's last feature map to one logit, pooled first or a cell at a time."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
+
+import numpy as np
 
 from tumorscan.config import ModelSettings
 from tumorscan.errors import require
@@ -11,6 +15,8 @@ POOL = "head_pool"
 DENSE = "head_dense"
 NORM = "head_norm"
 LOGIT = "head_logit"
+CELLS = "head_cells"
+GATHER = "head_gather"
 
 
 def attach_pooled_head(features: Any, settings: ModelSettings) -> Any:
@@ -32,3 +38,79 @@ def attach_pooled_head(features: Any, settings: ModelSettings) -> Any:
     x = layers.ReLU(name="head_relu")(x)
     x = layers.Dropout(settings.dropout, name="head_dropout")(x)
     return layers.Dense(1, dtype="float32", name=LOGIT)(x)
+
+
+def attach_evidence_head(features: Any, settings: ModelSettings) -> Any:
+    """A logit for each cell of the map, and the picture's from the highest of them.
+
+    Args:
+        features: Keras tensor, N x h x w x C, before its last activation.
+        settings: width, dropout, and sharpness of the aggregation.
+
+    Returns:
+        Keras tensor, float32, N x 1: the logit of "tumor"; it never falls when a cell's logit rises, since
+        the only weight behind the aggregation is kept from falling below zero.
+    """
+    layers = require("keras.layers", "train")
+    constraints = require("keras.constraints", "train")
+    x = layers.BatchNormalization(momentum=0.9, name=NORM)(features)
+    x = layers.ReLU(name="head_relu")(x)
+    x = layers.Dropout(settings.dropout, name="head_dropout")(x)
+    x = layers.Conv2D(settings.dense, 1, activation="relu", name="head_narrow")(x)
+    x = layers.Conv2D(settings.dense, 3, padding="same", activation="relu", name="head_around")(x)
+    # Few cells are tumor: starting there keeps the first steps from being spent on it.
+    cells = layers.Conv2D(
+        1, 1, bias_initializer=require("keras.initializers", "train").Constant(-3.0), dtype="float32", name=CELLS
+    )(x)
+    gathered = gather_layer()(settings.sharpness, dtype="float32", name=GATHER)(cells)
+    return layers.Dense(
+        1, kernel_initializer="ones", kernel_constraint=constraints.NonNeg(), dtype="float32", name=LOGIT
+    )(gathered)
+
+
+@dataclass(frozen=True)
+class Seams:
+    """Where a network can be looked into.
+
+    Attributes:
+        map: Keras tensor, N x h x w x C: what explains the logit: the trunk's last map, or the cells' logits
+            (C = 1).
+        features: Keras tensor, N x h x w x C: the trunk's last map; its mean is the embedding.
+    """
+
+    map: Any
+    features: Any
+
+
+def seams(network: Any) -> Seams:
+    """The seams of a network of `build_network`."""
+    names = {layer.name for layer in network.layers}
+    if GATHER in names:
+        return Seams(network.get_layer(CELLS).output, network.get_layer(NORM).input)
+    features = network.get_layer(POOL).input
+    return Seams(features, features)
+
+
+@cache
+def gather_layer() -> Any:
+    """The class of the layer that gathers cell logits: a smooth maximum, log-mean-exp (Boyd & Vandenberghe).
+
+    gathered = log(mean(exp(r cell))) / r over all cells: the mean for r near 0, the highest for large r,
+    rising in every cell.
+    """
+    keras, ops = require("keras", "train"), require("keras.ops", "train")
+
+    class Gather(keras.layers.Layer):  # type: ignore[misc,name-defined]
+        def __init__(self, sharpness: float, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.sharpness = sharpness
+
+        def compute_output_shape(self, shape: Any) -> tuple[Any, int]:
+            return shape[0], 1
+
+        def call(self, cells: Any) -> Any:
+            count = cells.shape[1] * cells.shape[2]
+            highest = ops.logsumexp(cells * self.sharpness, axis=(1, 2))
+            return (highest - float(np.log(count))) / self.sharpness
+
+    return Gather

@@ -8,7 +8,7 @@ from typing import Any
 
 from tumorscan.config import ModelSettings
 from tumorscan.errors import require
-from tumorscan.model.heads import attach_pooled_head
+from tumorscan.model.heads import attach_evidence_head, attach_pooled_head
 from tumorscan.model.trunk import attach_trunk
 
 HEAD_PREFIX = "head_"
@@ -28,8 +28,9 @@ def build_network(settings: ModelSettings, size: int, *, mixed_precision: bool =
     keras = require("keras", "train")
     with _policy("mixed_bfloat16" if mixed_precision else "float32"):
         pixels = keras.Input((size, size, 3), dtype="uint8", name="pixels")
-        logit = attach_pooled_head(attach_trunk(settings.trunk, pixels), settings)
-        return keras.Model(pixels, logit, name=settings.trunk.lower())
+        features = attach_trunk(settings.trunk, pixels, settings.cut)
+        attach = attach_evidence_head if settings.head == "evidence" else attach_pooled_head
+        return keras.Model(pixels, attach(features, settings), name=settings.trunk.lower())
 
 
 @contextmanager

@@ -20,6 +20,8 @@ from tumorscan.model.network import inputs_of
 OPSET: Final = 17
 # The oldest that this opset allows: older runtimes can read the file too.
 IR_VERSION: Final = 8
+_FLOAT: Final = 1
+"""TensorProto.FLOAT."""
 _ONE_TO_ONE: Final = {"relu": "Relu", "sigmoid": "Sigmoid"}
 Pads = tuple[int, int, int, int]
 """Top, left, bottom, right, in pixels: ONNX's order."""
@@ -119,6 +121,25 @@ class GraphWriter:
         if activation == "linear" and self._consumers[id(layer.output)] == 1:
             self._foldable[output] = lambda scale, shift: self._fold(names, axis, scale, shift)
         return self.activation(layer, output, activation)
+
+    def halve_kernels(self) -> None:
+        """Keep kernels as float16 with a cast behind each, which runtimes do once, when they load.
+
+        Raises:
+            BundleError: a kernel is not made of float16's numbers, so that it would change.
+        """
+        casts = []
+        for name, values in list(self.arrays.items()):
+            if not name.endswith("/kernel"):
+                continue
+            half = values.astype(np.float16)
+            # A folded norm may have moved a number by its last bit.
+            if not np.allclose(half, values, rtol=1e-6, atol=0):
+                raise BundleError(f"{name} is no array of float16 numbers: export it in float32")
+            self.arrays[f"{name}/half"] = np.ascontiguousarray(half)
+            del self.arrays[name]
+            casts.append(self._helper.make_node("Cast", [f"{name}/half"], [name], name=f"{name}/cast", to=_FLOAT))
+        self.nodes[:0] = casts
 
     def fold(self, source: str, scale: NDArray[np.float64], shift: NDArray[np.float64]) -> bool:
         """Fold a norm into what made `source`, if that is possible."""
@@ -246,6 +267,16 @@ def _global_pool(graph: GraphWriter, layer: Any) -> str:
     return graph.node("Flatten", [pooled], layer.name)
 
 
+def _gather(graph: GraphWriter, layer: Any) -> str:
+    """log(mean(exp(r x))) / r over the cells."""
+    count = layer.input.shape[1] * layer.input.shape[2]
+    sharpness = graph.array(f"{layer.name}/sharpness", layer.sharpness)
+    sharp = graph.node("Mul", [graph.source(layer), sharpness], f"{layer.name}/sharp")
+    summed = graph.node("ReduceLogSumExp", [sharp], f"{layer.name}/sum", axes=[2, 3], keepdims=0)
+    lowered = graph.node("Sub", [summed, graph.array(f"{layer.name}/count", np.log(count))], f"{layer.name}/mean")
+    return graph.node("Div", [lowered, sharpness], layer.name)
+
+
 def _reshape(graph: GraphWriter, layer: Any) -> str:
     shape = tuple(layer.target_shape)
     if len(shape) != 3 or shape[:2] != (1, 1):
@@ -303,6 +334,7 @@ _RULES: Final[dict[str, Callable[[GraphWriter, Any], str]]] = {
     "ZeroPadding2D": _zero_padding,
     "MaxPooling2D": _max_pool,
     "GlobalAveragePooling2D": _global_pool,
+    "Gather": _gather,
     "Reshape": _reshape,
     "Add": _chained("Add"),
     "Multiply": _chained("Mul"),

@@ -33,23 +33,34 @@ TRUNKS = {
 _SMALL = ((16, 2), (32, 1), (32, 2), (64, 1), (64, 2), (128, 2))
 
 
-def attach_trunk(name: str, pixels: Any) -> Any:
+def attach_trunk(name: str, pixels: Any, cut: str = "") -> Any:
     """Lay the layers of a trunk on an input tensor, as part of one flat graph.
 
     Args:
         name: a key of `TRUNKS`.
         pixels: Keras tensor, uint8, N x S x S x 3, 0..255.
+        cut: the trunk's layer to end at; empty for its last one.
 
     Returns:
         Keras tensor of the last feature map, N x h x w x C.
+
+    Raises:
+        SettingsError: the trunk has no layer of that name.
     """
     keras = require("keras", "train")
     recipe = TRUNKS[name]
     scaled = keras.layers.Rescaling(recipe.scale, recipe.offset, name="scale")(pixels)
-    if not recipe.factory:
-        return _small(scaled)
-    factory = getattr(keras.applications, recipe.factory)
-    return factory(include_top=False, weights=None, input_tensor=scaled).output
+    if recipe.factory:
+        factory = getattr(keras.applications, recipe.factory)
+        features = factory(include_top=False, weights=None, input_tensor=scaled).output
+    else:
+        features = _small(scaled)
+    if not cut:
+        return features
+    try:
+        return keras.Model(pixels, features).get_layer(cut).output
+    except ValueError as error:
+        raise SettingsError(f"the trunk {name} has no layer {cut!r} for model.cut to end at") from error
 
 
 def bare_trunk(name: str, weights: str | None = None) -> Any:

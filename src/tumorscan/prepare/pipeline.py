@@ -1,10 +1,11 @@
-"""The one path from a scan to what the network sees: frame, denoise, contrast."""
+"""The one path from a scan to what the network sees: frame, denoise, contrast, grey."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 
+import cv2
 import numpy as np
 
 from tumorscan.config import PrepareSettings, from_table, to_table
@@ -12,6 +13,7 @@ from tumorscan.errors import UnreadableScan
 from tumorscan.prepare.contrast import contrast
 from tumorscan.prepare.denoise import denoise
 from tumorscan.prepare.frame import frame
+from tumorscan.prepare.grey import is_grey, to_grey
 from tumorscan.types import Prepared, Scan, Step
 
 ALGORITHM = 1
@@ -25,7 +27,7 @@ def prepare(scan: Scan, settings: PrepareSettings, *, keep_steps: bool = False) 
         scan: uint8 RGB, H x W x 3; not changed.
         settings: of the three stages.
         keep_steps: also return the picture after each stage that is on: "framed", "denoised",
-            "contrast".
+            "contrast", "grey".
 
     Returns:
         uint8 RGB, S x S x 3, the way back to the scan, and the steps if they were asked for.
@@ -47,6 +49,9 @@ def prepare(scan: Scan, settings: PrepareSettings, *, keep_steps: bool = False) 
     if settings.contrast.method != "off":
         picture = contrast(picture, settings.contrast)
         steps.append(Step("contrast", picture))
+    if settings.grey and not is_grey(picture):
+        picture = to_grey(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False))
+        steps.append(Step("grey", picture))
     return Prepared(picture, way_back, tuple(steps) if keep_steps else ())
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from tumorscan.detect.engine import Engine
 from tumorscan.errors import BundleError, require
 from tumorscan.model.bundle import Bundle
-from tumorscan.model.heads import POOL
+from tumorscan.model.heads import seams
 from tumorscan.types import Picture, Scores
 
 
@@ -21,10 +21,11 @@ class KerasEngine(Engine):
     def __init__(self, network: Any) -> None:
         super().__init__(int(network.input.shape[1]))
         self.network = network
-        pool = network.get_layer(POOL)
+        inside = seams(network)
         # The same layers with more outputs: nothing is copied.
+        embedding = require("keras.layers", "train").GlobalAveragePooling2D()(inside.features)
         self._looking = require("keras", "train").Model(
-            network.input, [network.output, pool.input, pool.output]
+            network.input, [network.output, inside.map, embedding]
         )
 
     def _run(self, pictures: Picture) -> Scores:

@@ -1,0 +1,206 @@
+"""Training of an evidence head: the head alone, the top of the trunk, all layers; an epoch at a time.
+
+Unlike the original's training, nothing is cached: every epoch sees pictures that were never seen
+before, and the trunk changes down to its first layer. The trunk's norms stay in inference mode while
+their scale and shift train: the weights at hand have them folded (see `network.behind_fresh_kernels`).
+A killed run goes on at the last finished epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from tumorscan.config import EvidenceSettings, StageSettings
+from tumorscan.data.examples import Examples
+from tumorscan.errors import DataError, require
+from tumorscan.model.checkpoint import Checkpoints
+from tumorscan.model.evidence_loss import cells_loss, image_auc, image_loss, stacked
+from tumorscan.model.features import slices
+from tumorscan.model.heads import CELLS, NORM
+from tumorscan.model.network import head_layers, train_only, trunk_layers
+from tumorscan.model.phase import bar_tick
+from tumorscan.model.schedule import Epoch
+from tumorscan.model.weights import fill, named_weights
+
+STAGES: Final = ("head", "upper", "whole")
+_SETTLED_ON: Final = 320
+_BEFORE: Final = 10**6
+"""The epoch that the norm is settled on: none that trains."""
+Judge = Callable[[], tuple[float, float, float]]
+"""Loss, accuracy and AUC of the validation split, with the weights as they then are."""
+
+
+@dataclass(frozen=True)
+class _Stage:
+    name: str
+    settings: StageSettings
+    first: int
+    trainer: Any
+
+
+class EvidenceTraining:
+    """Trains a network through its stages.
+
+    Args:
+        network: of `build_network` with an evidence head and starting weights.
+        examples: what it learns from.
+        settings: of the training.
+        state: where the newest epoch is kept.
+        judge: asked after each epoch.
+    """
+
+    def __init__(
+        self, network: Any, examples: Examples, settings: EvidenceSettings, state: Checkpoints, judge: Judge
+    ) -> None:
+        self.network, self.examples, self.settings = network, examples, settings
+        self.state, self.judge = state, judge
+
+    def run(self, *, progress: bool = False) -> list[Epoch]:
+        """Train; the network then has the weights of the end (their running mean in the last stage).
+
+        Raises:
+            DataError: all stages have 0 epochs.
+        """
+        history = self.state.history()
+        if not history:
+            self._settle()
+        for stage in self._stages(len(history)):
+            done = [row for row in history if row.phase == stage.name]
+            if done:
+                self._restore(stage, len(history) - 1)
+            for epoch in range(len(done), stage.settings.epochs):
+                history.append(self._epoch(stage, epoch, progress=progress))
+                self._keep(stage, history)
+        if not history:
+            raise DataError("all stages of the training have 0 epochs: there is nothing to train")
+        return history
+
+    def _stages(self, done: int) -> Iterator[_Stage]:
+        """The stages that are not over yet, each built when the one before it is."""
+        first = 0
+        for name in STAGES:
+            settings: StageSettings = getattr(self.settings, name)
+            last = first + settings.epochs
+            if settings.epochs and (done < last or done == last == self._epochs):
+                if done == first and done:
+                    fill(self.network.layers, self.state.read("weights"), "weights")
+                yield _Stage(name, settings, first, self._trainer(name, settings))
+            first = last
+
+    @property
+    def _epochs(self) -> int:
+        return sum(getattr(self.settings, name).epochs for name in STAGES)
+
+    def _epoch(self, stage: _Stage, epoch: int, *, progress: bool) -> Epoch:
+        trainer = stage.trainer
+        self._reseed(trainer, stage.first + epoch)
+        data = _batches(self.examples, stage.first + epoch, self.settings.batch)
+        title = f"{stage.name} {epoch + 1} of {stage.settings.epochs}"
+        with tqdm(total=len(data), desc=title, unit="step", disable=not progress) as bar:
+            tick = require("keras", "train").callbacks.LambdaCallback(on_train_batch_end=bar_tick(bar))
+            fitted = trainer.fit(data, epochs=1, shuffle=False, verbose=0, callbacks=[tick]).history
+        if stage.name == STAGES[-1] and epoch + 1 == stage.settings.epochs:
+            # From here on the network is the running mean of itself.
+            trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
+        figures = [float(fitted[name][-1]) for name in ("loss", "image_accuracy", "image_auc")]
+        rate = float(np.asarray(trainer.optimizer.learning_rate))
+        return Epoch(stage.name, epoch, rate, *figures, *self.judge())
+
+    def _trainer(self, name: str, stage: StageSettings) -> Any:
+        """The network with its trunk in inference mode, and what of it trains in a stage."""
+        keras = require("keras", "train")
+        network, inside = self.network, trunk_layers(self.network)[-1].output
+        trunk = keras.Model(network.input, inside)
+        head = keras.Model(inside, [network.get_layer(CELLS).output, network.output])
+        cells, image = head(trunk(network.input, training=False))
+        train_only(network, self._trained(name))
+        outputs = [keras.layers.Identity(name=one)(t) for one, t in (("cells", cells), ("image", image))]
+        trainer = keras.Model(network.input, outputs)
+        trainer.compile(
+            optimizer=self._optimizer(name, stage),
+            loss=[cells_loss(self.settings.hardest), image_loss()],
+            loss_weights=[1.0, self.settings.image_weight],
+            metrics=[[], [image_auc(accuracy=True), image_auc()]],
+        )
+        trainer.optimizer.build(trainer.trainable_variables)
+        return trainer
+
+    def _optimizer(self, name: str, stage: StageSettings) -> Any:
+        """AdamW (Loshchilov & Hutter 2019): up for a twentieth of the steps, down along half a cosine."""
+        optimizers = require("keras.optimizers", "train")
+        steps = stage.epochs * (len(self.examples.rows(0)) // self.settings.batch)
+        up = max(1, steps // 20)
+        rate = optimizers.schedules.CosineDecay(
+            stage.rate / 50, max(1, steps - up), 0.02, warmup_target=stage.rate, warmup_steps=up
+        )
+        return optimizers.AdamW(
+            rate,
+            weight_decay=self.settings.decay,
+            global_clipnorm=1.0,
+            use_ema=name == STAGES[-1],
+            ema_momentum=self.settings.averaging,
+        )
+
+    def _trained(self, name: str) -> list[Any]:
+        head = [one for one in head_layers(self.network) if name == "head" or one.name != NORM]
+        if name == "head":
+            return head
+        trunk = trunk_layers(self.network)
+        return [*head, *(one for one in trunk if name == "whole" or one.name.startswith(self.settings.top))]
+
+    def _settle(self) -> None:
+        """Give the head's norm the statistics of what it gets: a stage may leave it as it starts."""
+        rows = self.examples.rows(_BEFORE)[:_SETTLED_ON]
+        pictures = np.stack([self.examples.make(_BEFORE, i, row).picture for i, row in enumerate(rows)])
+        norm = self.network.get_layer(NORM)
+        train_only(self.network, [norm])
+        momentum = norm.momentum
+        for i, part in enumerate(slices(len(pictures), 2 * self.settings.batch)):
+            norm.momentum = i / (i + 1)
+            self.network(pictures[part].astype(np.float32), training=True)
+        norm.momentum = momentum
+
+    def _reseed(self, trainer: Any, epoch: int) -> None:
+        """Dropout draws from seed and epoch alone, so a resumed epoch is the epoch that was lost."""
+        for variable in trainer.variables:
+            if "seed_generator" in variable.path:
+                variable.assign(np.array([self.settings.seed, epoch], np.uint32))
+
+    def _keep(self, stage: _Stage, history: list[Epoch]) -> None:
+        number, ops = len(history) - 1, require("keras.ops", "train")
+        arrays = {f"v{i}": ops.convert_to_numpy(v) for i, v in enumerate(_variables(stage.trainer))}
+        self.state.write(f"last-evidence-{number}", arrays)
+        self.state.write("weights", named_weights(self.network.layers))
+        self.state.write_history(history)
+        self.state.drop(f"last-evidence-{number - 1}")
+
+    def _restore(self, stage: _Stage, number: int) -> None:
+        kept = self.state.read(f"last-evidence-{number}")
+        for i, variable in enumerate(_variables(stage.trainer)):
+            variable.assign(kept[f"v{i}"])
+
+
+def _variables(trainer: Any) -> list[Any]:
+    return [*trainer.variables, *trainer.optimizer.variables]
+
+
+def _batches(examples: Examples, epoch: int, size: int) -> Any:
+    """An epoch's examples as a `keras.utils.PyDataset`, made by threads beside the training."""
+    keras = require("keras", "train")
+    rows = examples.rows(epoch)
+
+    class Batches(keras.utils.PyDataset):  # type: ignore[misc,name-defined]
+        def __len__(self) -> int:
+            return len(rows) // size
+
+        def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], tuple[NDArray[np.float32], ...]]:
+            places = range(index * size, (index + 1) * size)
+            return stacked([examples.make(epoch, place, rows[place]) for place in places])
+
+    return Batches(workers=2, use_multiprocessing=False, max_queue_size=6)
