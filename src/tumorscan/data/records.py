@@ -175,6 +175,26 @@ def conflicts(catalog: Catalog) -> tuple[Conflict, ...]:
     return (*copies, *others, *_near_conflicts(catalog))
 
 
+def one_class_sources(records: Iterable[Record]) -> dict[str, Label]:
+    """The sources that hold one class only, by name, with that class."""
+    labels = {source: {one.label for one in found} for source, found in _by(records, "source").items()}
+    return {source: next(iter(found)) for source, found in labels.items() if len(found) == 1}
+
+
+def refuse_one_class(records: Iterable[Record]) -> None:
+    """Refuse records of which a source holds one class only.
+
+    Raises:
+        DataError: there is such a source; names it and its class.
+    """
+    for source, label in one_class_sources(records).items():
+        other = "sensitivity" if label == "no_tumor" else "specificity"
+        raise DataError(
+            f"source {source}: all its pictures are labelled {label}, so {other} and AUC are undefined: "
+            "add pictures of the other class from the same source, or leave the source out"
+        )
+
+
 def _near_conflicts(catalog: Catalog) -> Iterator[Conflict]:
     pixels = _by(catalog.records, "pixels_sha256")
     for link in catalog.refused:

@@ -102,12 +102,8 @@ def _folders_around(file: Path, root: Path) -> Sequence[str]:
 
 def _list_csv(path: Path, where: Mapping[str, str]) -> list[Listed]:
     listed = []
-    for line, row in _selected(path, where):
-        label = label_of(row["label"])
-        if label is None:
-            raise DataError(
-                f"{path}: line {line}: unknown label {row['label']!r}: it must be one of {ALLOWED}"
-            )
+    for line, row in selected_rows(path, where):
+        label = label_in(path, line, row)
         if not row["file"].strip():
             raise DataError(f"{path}: line {line}: no file: name a picture, relative to {path.parent}")
         group = row.get("group", "").strip()
@@ -125,7 +121,24 @@ def _list_csv(path: Path, where: Mapping[str, str]) -> list[Listed]:
     return listed
 
 
-def _selected(path: Path, where: Mapping[str, str]) -> list[tuple[int, dict[str, str]]]:
+def label_in(path: Path, line: int, row: Mapping[str, str]) -> Label:
+    """The label of a csv's row.
+
+    Raises:
+        DataError: it means neither class.
+    """
+    label = label_of(row["label"])
+    if label is None:
+        raise DataError(f"{path}: line {line}: unknown label {row['label']!r}: it must be one of {ALLOWED}")
+    return label
+
+
+def selected_rows(path: Path, where: Mapping[str, str]) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a csv with the columns file and label whose columns hold some values, with their lines.
+
+    Raises:
+        DataError: the csv cannot be read, or there is no such column or no such row.
+    """
     rows = read_table(path, ("file", "label"))
     for column, wanted in where.items():
         if rows and column not in rows[0][1]:

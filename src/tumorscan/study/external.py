@@ -60,10 +60,10 @@ def evaluate_external(
     if not paths:
         raise SettingsError("no external set is named: give a folder or a csv")
     detector = load_detector(model, engine)
-    sets = _distinct([read_set(Path(path), where or {}, progress=progress) for path in paths])
+    sets = distinct_sets([read_set(Path(path), where or {}, progress=progress) for path in paths])
     records = joined(sets)
     warnings = list(leak_check(records)) if leak_check else []
-    bundle, looks = _count(detector.bundle, sets)
+    bundle, looks = count_looks(detector.bundle, sets)
     say(f"measuring {detector.model} on {len(records)} pictures")
     part = load_part(records, bundle.manifest.settings, progress=progress)
     probabilities = detector.probabilities(part.pictures)
@@ -90,12 +90,13 @@ def look_key(looks: Mapping[str, int], name: str, sha256: str) -> str:
     return next((key for key in looks if key.endswith(mark)), f"{name} {mark}")
 
 
-def _distinct(sets: Sequence[ExternalSet]) -> tuple[ExternalSet, ...]:
+def distinct_sets(sets: Sequence[ExternalSet]) -> tuple[ExternalSet, ...]:
     """A set named twice is looked at once."""
     return tuple({one.sha256: one for one in reversed(sets)}.values())[::-1]
 
 
-def _count(bundle: Bundle, sets: Sequence[ExternalSet]) -> tuple[Bundle, tuple[Look, ...]]:
+def count_looks(bundle: Bundle, sets: Sequence[ExternalSet]) -> tuple[Bundle, tuple[Look, ...]]:
+    """Count a look at each set in the bundle; returns the bundle as it now stands on disk, and the looks."""
     looks = []
     for one in sets:
         key = look_key(bundle.manifest.looks, one.name, one.sha256)

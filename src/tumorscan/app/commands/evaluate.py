@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tumorscan.app.commands.shared import add_allow_leaks, add_json, emit, say, shows_progress
+from tumorscan.app.commands.shared import (
+    add_allow_leaks,
+    add_json,
+    add_where,
+    emit,
+    say,
+    selection,
+    shows_progress,
+)
 from tumorscan.errors import SettingsError, UnreadableScan
 
 HELP = "measure a finished run on its test split, or a bundle on external sets, and write the report"
@@ -37,13 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     outside.add_argument(
         "--external", type=Path, nargs="+", default=[], metavar="CSV|FOLDER", help="the sets"
     )
-    outside.add_argument(
-        "--where",
-        action="append",
-        default=[],
-        metavar="COLUMN=VALUE",
-        help="only the csv rows that hold it; may be given several times",
-    )
+    add_where(outside)
     outside.add_argument(
         "--out", type=Path, metavar="FOLDER", help="default: external/NAME beside the bundle"
     )
@@ -87,7 +89,7 @@ def _external(options: argparse.Namespace) -> int:
     result = evaluate_external(
         options.model,
         options.external,
-        where=_selection(options.where),
+        where=selection(options.where),
         out=options.out,
         force_pooled=options.force_pooled,
         engine=options.engine,
@@ -99,14 +101,3 @@ def _external(options: argparse.Namespace) -> int:
         say(f"skipped {skipped.file}: {skipped.cause}")
     emit(options, result.to_table(), result.to_text())
     return UnreadableScan.exit_code if result.skipped else 0
-
-
-def _selection(pairs: list[str]) -> dict[str, str]:
-    chosen: dict[str, str] = {}
-    for pair in pairs:
-        column, sign, value = (part.strip() for part in pair.partition("="))
-        if not sign or not column:
-            raise SettingsError(f"--where {pair}: write COLUMN=VALUE, for example --where fold=5")
-        if chosen.setdefault(column, value) != value:
-            raise SettingsError(f"--where names the column {column} twice: no row holds both values")
-    return chosen

@@ -1,36 +1,34 @@
-"""`tumorscan experiment`: studies that compare recipes or splits."""
+"""`tumorscan experiment`: studies that compare recipes or splits, or that try a bundle hard."""
 
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from tumorscan.app.commands.shared import add_repeated_folds, emit, recipe_of, say, shows_progress
+from tumorscan.app.commands import leak_experiment, robustness
 
-HELP = "what a leak is worth, and other comparisons"
-DESCRIPTION = """\
-leak: one recipe, cross-validated twice over the same files: folds dealt at random by picture, and by
-group. The difference of the mean AUCs, with its interval, is what copies on both sides of a split add."""
+if TYPE_CHECKING:
+    from tumorscan.app.commands import Command
+
+HELP = "what a leak is worth, how a bundle bears spoilt scans, and other studies"
+DESCRIPTION = "Studies, each with arguments of its own: tumorscan experiment NAME --help"
+
+EXPERIMENTS: dict[str, Command] = {"leak": leak_experiment, "robustness": robustness}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments."""
-    parser.add_argument("experiment", choices=["leak"])
-    add_repeated_folds(parser, "folder of the experiment")
+    """Declare the arguments of every experiment."""
+    kinds = parser.add_subparsers(title="experiments", metavar="NAME", dest="experiment", required=True)
+    for name, experiment in EXPERIMENTS.items():
+        sub = kinds.add_parser(
+            name,
+            help=experiment.HELP,
+            description=experiment.DESCRIPTION,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        experiment.add_arguments(sub)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the experiment."""
-    from tumorscan.study.leak_experiment import leak_experiment
-
-    settings = recipe_of(options)
-    result = leak_experiment(
-        options.sources,
-        settings,
-        options.out,
-        repeats=options.repeats,
-        folds=options.folds,
-        progress=shows_progress(options),
-        say=say,
-    )
-    emit(options, result.to_table(), result.to_text())
-    return 0
+    return EXPERIMENTS[options.experiment].run(options)

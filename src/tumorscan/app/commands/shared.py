@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tumorscan.config import PRESETS, Settings, changed, preset, read_settings
+from tumorscan.errors import SettingsError
 
 RESEARCH_USE = "Research and teaching software: not a medical device, never a diagnosis."
 
@@ -69,6 +70,44 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="what runs the network: auto (default: the fastest exact one here), onnxruntime, openvino, "
         "keras, onnxruntime-int8 or openvino-int8",
     )
+
+
+def add_where(parser: argparse._ActionsContainer) -> None:
+    """Which rows of a csv are meant."""
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE",
+        help="only the csv rows that hold it; may be given several times",
+    )
+
+
+def selection(pairs: list[str]) -> dict[str, str]:
+    """What `--where` selects, by column.
+
+    Raises:
+        SettingsError: no pair, or a column that is named twice.
+    """
+    chosen: dict[str, str] = {}
+    for pair in pairs:
+        column, sign, value = (part.strip() for part in pair.partition("="))
+        if not sign or not column:
+            raise SettingsError(f"--where {pair}: write COLUMN=VALUE, for example --where fold=5")
+        if chosen.setdefault(column, value) != value:
+            raise SettingsError(f"--where names the column {column} twice: no row holds both values")
+    return chosen
+
+
+def add_sets(parser: argparse.ArgumentParser) -> None:
+    """A bundle that is tried on some sets, and where the report goes."""
+    parser.add_argument("model", type=Path, metavar="MODEL", help="folder of a bundle, or of a finished run")
+    parser.add_argument("--sets", type=Path, nargs="+", required=True, metavar="CSV|FOLDER", help="the sets")
+    add_where(parser)
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: beside the bundle")
+    parser.add_argument("--engine", default="auto", help="what runs the network (default: auto)")
+    add_allow_leaks(parser, "measure although training has seen pictures; the report says so first")
+    add_json(parser)
 
 
 def add_allow_leaks(parser: argparse.ArgumentParser, what: str) -> None:
