@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -60,6 +60,40 @@ def make_split(catalog: Catalog, settings: SplitSettings) -> Split:
     _refuse_few_groups(groups)
     part_of = deal(groups, {part: getattr(settings, part) for part in PARTS}, settings.seed)
     parts: dict[str, list[Record]] = {name: [] for name in PARTS}
+    for record in kept:
+        parts[part_of[record.group]].append(record)
+    split = Split({**{name: tuple(parts[name]) for name in PARTS}, COPY: copies}, settings.seed)
+    assert_disjoint(split)
+    return split
+
+
+def make_source_split(catalog: Catalog, settings: SplitSettings, held_out: Collection[str] = ()) -> Split:
+    """Draw the splits source by source, so that each part has its share of every source.
+
+    Args:
+        catalog: of several sources, each of which may hold one class only.
+        settings: shares and seed; of what is not held out, training also gets the test's share.
+        held_out: groups that are the test split; where there are none, lots are drawn for it too.
+
+    Raises:
+        DataError: a picture has two labels, or a source has fewer groups than there are parts.
+    """
+    refuse_conflicts(catalog)
+    kept, copies = without_copies(catalog.records)
+    shares = {part: getattr(settings, part) for part in PARTS}
+    if held_out:
+        shares["train"] += shares.pop("test")
+    parts: dict[str, list[Record]] = {name: [] for name in PARTS}
+    part_of = dict.fromkeys(held_out, "test")
+    for source in sorted({record.source for record in kept}):
+        mine = [record for record in kept if record.source == source and record.group not in part_of]
+        groups = count_labels(mine)
+        if mine and len(groups) < len(shares):
+            raise DataError(
+                f"source {source}: {len(groups)} groups of pictures, and each of the {len(shares)} splits needs "
+                "one of its own: add pictures of other patients, or leave the source out"
+            )
+        part_of |= deal(groups, shares, settings.seed)
     for record in kept:
         parts[part_of[record.group]].append(record)
     split = Split({**{name: tuple(parts[name]) for name in PARTS}, COPY: copies}, settings.seed)

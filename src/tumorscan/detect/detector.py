@@ -16,12 +16,12 @@ from tumorscan.detect.calibrate import probability
 from tumorscan.detect.decide import confidence, verdict
 from tumorscan.detect.engine import Engine
 from tumorscan.detect.engines import AUTO, load_engine
-from tumorscan.detect.explain import Explanation, PooledHead, explain, read_head
+from tumorscan.detect.explain import Explanation, PooledHead, explain, explain_cells, read_head
 from tumorscan.errors import BundleError, UnreadableScan
 from tumorscan.model.bundle import Bundle, read_bundle
 from tumorscan.prepare.pipeline import prepare
 from tumorscan.read import read_scan
-from tumorscan.types import Finding, Picture, Prepared, Scan, Scores, Verdict
+from tumorscan.types import Finding, Frame, Picture, Prepared, Scan, Scores, Verdict
 
 
 def load_detector(path: str | Path, engine: str = AUTO, *, threads: int | None = None) -> Detector:
@@ -94,10 +94,15 @@ class Detector:
         if scores.map is None or scores.embedding is None:
             raise BundleError(f"the engine {self.engine.name} keeps no feature map: choose another --engine")
         with _timed(times, "explain"):
-            explanation = explain(
-                finding.verdict, scores.map[0], scores.embedding[0], self._head, prepared.frame
-            )
+            explanation = self._explanation(finding.verdict, scores.map[0], scores.embedding[0], prepared.frame)
         return finding, explanation
+
+    def _explanation(
+        self, said: Verdict, feature_map: NDArray[np.float32], embedding: NDArray[np.float32], frame: Frame
+    ) -> Explanation:
+        if self.bundle.manifest.settings.model.head == "evidence":
+            return explain_cells(feature_map, frame)
+        return explain(said, feature_map, embedding, self._head, frame)
 
     @cached_property
     def _head(self) -> PooledHead:

@@ -1,4 +1,4 @@
-"""Where the network looked: Grad-CAM (Selvaraju et al. 2017) in closed form, without a training framework.
+"""Where the network looked: the cells of an evidence head, or Grad-CAM (Selvaraju et al. 2017) in closed form.
 
 Grad-CAM weighs the channels of the last feature map by the mean gradient of the output. Behind global average
 pooling that gradient is the same in every cell and follows from the head's weights alone: with
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,15 +71,18 @@ class Explanation:
     """What spoke for the verdict, and where.
 
     Attributes:
-        evidence: float32, h x w, not negative, in units of the logit: how much each cell of the feature
-            map pulled towards what was said. All zero where nothing did.
+        evidence: float32, h x w, not negative. Behind a pooled head, Grad-CAM in units of the logit: how much
+            each cell of the feature map pulled towards what was said; all zero where nothing did. Of an
+            evidence head, how likely it takes each cell for tumor, 0..1, whatever was said.
         peak: x and y of the strongest cell's centre, in pixels of the scan; None without evidence.
         box: around the peak's neighbourhood with at least half of its evidence; None without evidence.
+        full: evidence at the top of the colours; None: the strongest of this picture.
     """
 
     evidence: Floats
     peak: tuple[float, float] | None
     box: Box | None
+    full: float | None = None
 
 
 def read_head(bundle: Bundle) -> PooledHead:
@@ -140,6 +143,21 @@ def explain(
     evidence = evidence_for(said, feature_map, embedding, head)
     if not evidence.max() > 0:
         return Explanation(np.zeros_like(evidence), None, None)
+    return _explanation(evidence, frame)
+
+
+def explain_cells(cells: Floats, frame: Frame) -> Explanation:
+    """The evidence of a head that has a logit for each cell.
+
+    Args:
+        cells: float32, h x w x 1, their logits.
+        frame: of the prepared picture.
+    """
+    likely = np.exp(-np.logaddexp(np.float32(0), -cells[..., 0])).astype(np.float32)
+    return replace(_explanation(likely, frame), full=1.0)
+
+
+def _explanation(evidence: Floats, frame: Frame) -> Explanation:
     height, width = evidence.shape
     row, column = divmod(int(evidence.argmax()), width)
     x, y = _on_scan(frame, (column + 0.5) / width, (row + 0.5) / height)

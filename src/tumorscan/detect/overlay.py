@@ -21,11 +21,11 @@ def overlay(
     *,
     opacity: float = 0.6,
     colours: str = "viridis",
+    full: float | None = None,
 ) -> Picture:
     """The scan with the evidence over it: the stronger, the more of the colour and the lighter it is.
 
-    The scale is the picture's own: the strongest cell is at the top of the colours. Where there is no
-    evidence, and outside of what the network saw, the scan is as it was.
+    Where there is no evidence, and outside of what the network saw, the scan is as it was.
 
     Args:
         scan: uint8 RGB, H x W x 3.
@@ -33,6 +33,7 @@ def overlay(
         frame: of the prepared picture.
         opacity: of the strongest evidence, 0..1.
         colours: one of `COLOURS`.
+        full: evidence at the top of the colours; None: the picture's own strongest.
 
     Returns:
         uint8 RGB, H x W x 3.
@@ -46,10 +47,10 @@ def overlay(
         raise SettingsError(f"an opacity of {opacity:g}: it must lie in [0, 1]")
     if colours not in COLOURS:
         raise SettingsError(f"there are no colours {colours!r}: choose one of {', '.join(COLOURS)}")
-    strongest = float(evidence.max())
-    if not strongest > 0:
+    top = float(evidence.max()) if full is None else full
+    if not top > 0:
         return scan.copy()
-    share = _laid_on_scan(evidence / np.float32(strongest), scan.shape[:2], frame)
+    share = _laid_on_scan(np.minimum(evidence / np.float32(top), np.float32(1)), scan.shape[:2], frame)
     kinds = {"viridis": cv2.COLORMAP_VIRIDIS, "cividis": cv2.COLORMAP_CIVIDIS}
     coloured = cv2.applyColorMap(np.rint(share * 255).astype(np.uint8), kinds[colours])[..., ::-1]
     weight = (np.float32(opacity) * share)[..., None]

@@ -98,13 +98,16 @@ def export_bundle(
         raise DataError("an export is judged on pictures, and there are none: give --data")
     trained = load_trained(bundle, WEIGHTS)
     say(f"exporting {bundle.manifest.title}, to be judged on {len(on.pictures)} pictures: {on.source}")
-    files = to_onnx(trained.network, ONNX)
+    evidence = bundle.manifest.settings.model.head == "evidence"
+    # A network with an evidence head is halved when its training ends.
+    files = to_onnx(trained.network, ONNX, half=evidence)
     reference = scores_of(trained, on.pictures, max(_BATCHES))
     exact = _judged(bundle, files, _runtimes(ONNX), reference, on)
     _refuse_inexact(bundle, exact)
     twin, judged, refused = _int8(bundle, files, reference, on) if int8 else ({}, (), "not asked for")
     report = _report(on, exact, judged, refused)
-    added = {**files, **twin, **_head(trained), PARITY: (json.dumps(report, indent=1) + "\n").encode()}
+    head = {} if evidence else _head(trained)
+    added = {**files, **twin, **head, PARITY: (json.dumps(report, indent=1) + "\n").encode()}
     # An int8 of an earlier export goes where this one has none.
     written = add_files(bundle, added, drop=(INT8, f"{INT8}.data"))
     write_card(written)
