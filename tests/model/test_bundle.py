@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tumorscan.config import preset
-from tumorscan.errors import BundleError, EnvironmentProblem
-from tumorscan.model.bundle import MANIFEST, WEIGHTS, Manifest, read_bundle, write_bundle
-from tumorscan.types import Interval, OperatingPoint
+from tumorscan.errors import BundleError, EnvironmentProblem, SettingsError
+from tumorscan.model.bundle import MANIFEST, WEIGHTS, Manifest, _digest, read_bundle, write_bundle
+from tumorscan.types import Calibration, Interval, OperatingPoint, UncertainBand
 
 RATE = Interval(0.97, 0.9, 0.99, "exact binomial")
 NOT_MEASURED = Interval(math.nan, math.nan, math.nan, "exact binomial")
@@ -28,14 +28,59 @@ def bundle(tmp_path):
 
 def test_round_trip(bundle):
     back = read_bundle(bundle.folder)
-    temperature, point = back.fitted()
-    assert temperature == 1.7
+    calibration, point = back.fitted()
+    assert calibration == Calibration("temperature", {"slope": (1 / 1.7,)})
+    assert back.manifest.band is None
     assert point.threshold == 0.31
     assert point.sensitivity == RATE
     assert math.isnan(point.specificity.value)
     assert back.manifest.settings == preset("original")
     assert back.manifest.version == bundle.manifest.version
     assert len(back.manifest.version) == 12
+
+
+@pytest.mark.parametrize(
+    "calibration",
+    [
+        Calibration("platt", {"slope": (0.7,), "offset": (-0.2,)}, 0.03, "somewhere"),
+        Calibration("isotonic", {"logits": (-1.0, 2.0), "probabilities": (0.1, 0.8)}),
+    ],
+)
+def test_calibration_points_and_band_survive(tmp_path, calibration):
+    specific = OperatingPoint(
+        "specific", 0.7, None, RATE, RATE, "somewhere", wanted_specificity=0.97, level=0.95, guaranteed=True
+    )
+    band = UncertainBand(0.2, 0.6, 0.02, 0.02, 0.03, "somewhere", "in words")
+    points = (manifest().operating_points[0], specific)
+    made = manifest(temperature=None, calibration=calibration, operating_points=points, band=band)
+    write_bundle(tmp_path / "b", made, {WEIGHTS: b"numbers"})
+    back = read_bundle(tmp_path / "b")
+    assert back.fitted("specific") == (calibration, specific)
+    assert back.fitted()[1].name == "screening"
+    assert back.manifest.band == band
+
+
+def test_a_bundle_from_before_still_answers(tmp_path):
+    """As the first version wrote it: no calibration but a temperature, no band, points of six fields."""
+    made = write_bundle(tmp_path / "b", manifest(), {WEIGHTS: b"numbers"})
+    path = made.folder / MANIFEST
+    table = json.loads(path.read_text())
+    for name in ("calibration", "band", "sha256"):
+        del table[name]
+    for point in table["operating_points"]:
+        for name in ("wanted_specificity", "level", "guaranteed", "statement"):
+            del point[name]
+    del table["settings"]["decide"]
+    path.write_text(json.dumps({**table, "sha256": _digest(table)}))
+    calibration, point = read_bundle(tmp_path / "b").fitted()
+    assert calibration.probability(1.7) == pytest.approx(1 / (1 + math.exp(-1)))
+    assert (point.threshold, point.wanted_sensitivity, point.level) == (0.31, 0.97, None)
+    assert read_bundle(tmp_path / "b").manifest.band is None
+
+
+def test_an_unknown_operating_point_is_refused(bundle):
+    with pytest.raises(SettingsError, match="no operating point 'loose': choose one of screening"):
+        bundle.fitted("loose")
 
 
 def test_found_through_its_run(tmp_path):
@@ -59,7 +104,7 @@ def test_looks_and_metrics_are_kept(bundle):
 
 def test_overwriting_leaves_nothing_behind(bundle, tmp_path):
     write_bundle(bundle.folder, manifest(temperature=2.0), {WEIGHTS: b"other"})
-    assert read_bundle(bundle.folder).fitted()[0] == 2.0
+    assert read_bundle(bundle.folder).manifest.temperature == 2.0
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
     assert sorted(path.name for path in bundle.folder.iterdir()) == [MANIFEST, WEIGHTS]
 
@@ -125,5 +170,5 @@ def test_a_full_disk_leaves_the_old_bundle(bundle, tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(EnvironmentProblem, match="No space left on device"):
         write_bundle(bundle.folder, manifest(temperature=9.0), {WEIGHTS: b"new", "more.txt": b"new"})
-    assert read_bundle(bundle.folder).fitted()[0] == 1.7
+    assert read_bundle(bundle.folder).manifest.temperature == 1.7
     assert [path.name for path in tmp_path.iterdir()] == ["b"]

@@ -8,7 +8,7 @@ import pytest
 from tumorscan.detect.engine import Engine
 from tumorscan.errors import DataError
 from tumorscan.study.parity import Parity, compare, scores_of
-from tumorscan.types import Scores
+from tumorscan.types import Calibration, Scores
 
 SAME = Parity("e", 1, 1000, 0.0, 0.0, 0, 0.9, 0.9, 1.0, 1.0)
 
@@ -42,7 +42,13 @@ def _compare(engine, pictures, labels=None, batch=7):
     labels = np.arange(20) >= 10 if labels is None else labels
     trained = scores_of(Scripted(), pictures, 5)
     return compare(
-        engine, trained, pictures, np.asarray(labels, np.int64), batch=batch, temperature=2.0, threshold=0.5
+        engine,
+        trained,
+        pictures,
+        np.asarray(labels, np.int64),
+        batch=batch,
+        calibration=Calibration("temperature", {"slope": (0.5,)}),
+        threshold=0.5,
     )
 
 

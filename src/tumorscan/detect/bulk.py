@@ -106,7 +106,8 @@ def _fingerprint(detector: Detector, settings: BulkSettings) -> str:
     """Of what an answer depends on, besides the file and the weights."""
     table = {
         "prepare": fingerprint(detector.bundle.manifest.settings.prepare),
-        "temperature": detector.temperature,
+        "calibration": asdict(detector.calibration),
+        "band": asdict(detector.band) if detector.band else None,
         "threshold": detector.operating_point.threshold,
         "operating_point": detector.operating_point.name,
         "engine": detector.engine.name,

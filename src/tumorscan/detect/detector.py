@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tumorscan.config import ReadLimits
-from tumorscan.detect.calibrate import probability
 from tumorscan.detect.decide import confidence, verdict
 from tumorscan.detect.engine import Engine
 from tumorscan.detect.engines import AUTO, load_engine
@@ -24,31 +23,35 @@ from tumorscan.read import read_scan
 from tumorscan.types import Finding, Frame, Picture, Prepared, Scan, Scores, Verdict
 
 
-def load_detector(path: str | Path, engine: str = AUTO, *, threads: int | None = None) -> Detector:
+def load_detector(
+    path: str | Path, engine: str = AUTO, *, threads: int | None = None, operating_point: str = ""
+) -> Detector:
     """The detector of a bundle.
 
     Args:
         path: folder of a bundle, or of a run that holds one.
         engine: one of `engines.CHOICES`.
         threads: of the engine; None for all cores that the process may use.
+        operating_point: the name of one that the bundle has; its default if empty.
 
     Raises:
         BundleError: the bundle is absent, damaged, never fitted, or has no file for the engine.
         EnvironmentProblem: the engine is not installed.
-        SettingsError: there is no such engine.
+        SettingsError: there is no such engine or operating point.
     """
     bundle = read_bundle(Path(path))
-    bundle.fitted()
-    return Detector(bundle, load_engine(bundle, engine, threads))
+    bundle.fitted(operating_point)
+    return Detector(bundle, load_engine(bundle, engine, threads), operating_point)
 
 
 class Detector:
     """Prepares, scores, calibrates and decides, in the way that the bundle says."""
 
-    def __init__(self, bundle: Bundle, engine: Engine) -> None:
+    def __init__(self, bundle: Bundle, engine: Engine, operating_point: str = "") -> None:
         self.bundle = bundle
         self.engine = engine
-        self.temperature, self.operating_point = bundle.fitted()
+        self.calibration, self.operating_point = bundle.fitted(operating_point)
+        self.band = bundle.manifest.band
 
     @property
     def model(self) -> str:
@@ -61,11 +64,11 @@ class Detector:
 
     def probabilities(self, pictures: Picture) -> NDArray[np.float64]:
         """Calibrated probabilities of any number of prepared pictures (uint8, N x S x S x 3)."""
-        return probability(self.engine.run_all(pictures), self.temperature)
+        return self.calibration.probability(self.engine.run_all(pictures))
 
     def verdict(self, p: float) -> Verdict:
         """What is said at a probability."""
-        return verdict(p, self.operating_point)
+        return verdict(p, self.operating_point, self.band)
 
     def find(self, scan: Scan) -> Finding:
         """The answer for one scan."""
@@ -114,7 +117,7 @@ class Detector:
 
     def finding(self, file: str, logit: float, notes: tuple[str, ...], times: dict[str, float]) -> Finding:
         """What an uncalibrated logit of "tumor" means: probability, verdict, confidence."""
-        p = float(probability(np.float64(logit), self.temperature))
+        p = float(self.calibration.probability(np.float64(logit)))
         said = self.verdict(p)
         return Finding(
             file=file,

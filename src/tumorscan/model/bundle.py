@@ -19,7 +19,7 @@ from typing import Any
 from tumorscan.atomic import atomic_write_text
 from tumorscan.config import Settings, settings_from, to_table
 from tumorscan.errors import BundleError, EnvironmentProblem, SettingsError
-from tumorscan.types import Interval, OperatingPoint
+from tumorscan.types import Calibration, Interval, OperatingPoint, UncertainBand
 
 SCHEMA = 1
 MANIFEST = "bundle.json"
@@ -38,12 +38,14 @@ class Manifest:
         created: UTC, ISO 8601.
         code_version: of tumorscan at the time of training.
         settings: all of them; `settings.prepare` is what serving does to a scan.
-        temperature: the logit is divided by it; None until fitted.
-        operating_points: thresholds on the calibrated probability; empty until fitted.
+        temperature: the logit is divided by it; None until fitted, and where `calibration` stands.
+        operating_points: thresholds on the calibrated probability, the default first; empty until fitted.
         lineage: weights and data that it came from, by hash; split sizes; the chosen epoch.
         metrics: what `evaluate` measured, by name of the data.
         looks: how often each test set was opened.
         files: SHA-256 of every other file in the folder.
+        calibration: another way than a temperature; None where that is it.
+        band: where nothing is said; None: two verdicts only.
     """
 
     name: str
@@ -57,11 +59,20 @@ class Manifest:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     looks: Mapping[str, int] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    calibration: Calibration | None = None
+    band: UncertainBand | None = None
 
     @property
     def title(self) -> str:
         """Name and version, as answers quote it."""
         return f"{self.name} {self.version}"
+
+    @property
+    def calibrated(self) -> Calibration | None:
+        """From logits to probabilities; None until fitted."""
+        if self.calibration is None and self.temperature is not None:
+            return Calibration("temperature", {"slope": (1 / self.temperature,)})
+        return self.calibration
 
 
 @dataclass(frozen=True)
@@ -76,18 +87,28 @@ class Bundle:
         """The network's variables by name."""
         return self.folder / WEIGHTS
 
-    def fitted(self) -> tuple[float, OperatingPoint]:
-        """Temperature and default operating point.
+    def fitted(self, operating_point: str = "") -> tuple[Calibration, OperatingPoint]:
+        """Calibration and an operating point.
+
+        Args:
+            operating_point: its name; the bundle's default if empty.
 
         Raises:
             BundleError: they were never fitted, so the bundle cannot answer.
+            SettingsError: there is no operating point of that name.
         """
-        manifest = self.manifest
-        if manifest.temperature is None or not manifest.operating_points:
+        calibration, points = self.manifest.calibrated, self.manifest.operating_points
+        if calibration is None or not points:
             raise BundleError(
                 f"{self.folder}: temperature and threshold were never fitted; train it to the end"
             )
-        return manifest.temperature, manifest.operating_points[0]
+        for point in points:
+            if operating_point in ("", point.name):
+                return calibration, point
+        raise SettingsError(
+            f"{self.folder}: there is no operating point {operating_point!r}: "
+            f"choose one of {', '.join(point.name for point in points)}"
+        )
 
     def count_look(self, test_set: str) -> Bundle:
         """Record that a test set was opened; returns the bundle as it now stands on disk."""
@@ -249,7 +270,16 @@ def _from_json(text: str) -> Manifest:
         raise ValueError("its own SHA-256 differs")
     table["settings"] = settings_from(table["settings"])
     table["operating_points"] = tuple(_operating_point(point) for point in table["operating_points"])
+    if table.get("calibration"):
+        table["calibration"] = _calibration(table["calibration"])
+    if table.get("band"):
+        table["band"] = UncertainBand(**table["band"])
     return Manifest(**table)
+
+
+def _calibration(table: Mapping[str, Any]) -> Calibration:
+    parameters = {name: tuple(map(float, numbers)) for name, numbers in table["parameters"].items()}
+    return Calibration(**{**table, "parameters": parameters})
 
 
 def _operating_point(table: Mapping[str, Any]) -> OperatingPoint:

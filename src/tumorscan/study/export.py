@@ -124,7 +124,7 @@ def _runtimes(file: str) -> tuple[str, ...]:
 def _judged(
     bundle: Bundle, files: Files, engines: tuple[str, ...], reference: Scores, on: ParityPictures
 ) -> tuple[Parity, ...]:
-    temperature, point = bundle.fitted()
+    calibration, point = bundle.fitted()
     rows = []
     with tempfile.TemporaryDirectory(prefix="tumorscan-") as folder:
         beside = _laid_out(bundle, files, Path(folder))
@@ -137,7 +137,7 @@ def _judged(
                     on.pictures,
                     on.labels,
                     batch=batch,
-                    temperature=temperature,
+                    calibration=calibration,
                     threshold=point.threshold,
                 )
                 rows.append(replace(row, engine=name))

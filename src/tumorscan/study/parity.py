@@ -8,11 +8,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tumorscan.detect.calibrate import probability
 from tumorscan.detect.engine import Engine
 from tumorscan.errors import DataError
 from tumorscan.evaluate.weighted import auc
-from tumorscan.types import Picture, Scores
+from tumorscan.types import Calibration, Picture, Scores
 
 MOST_LOGIT: Final = 1e-3
 """By how much an exact export may differ in a logit."""
@@ -98,7 +97,7 @@ def compare(
     labels: NDArray[np.int64],
     *,
     batch: int,
-    temperature: float,
+    calibration: Calibration,
     threshold: float,
 ) -> Parity:
     """Run an engine and hold it against the trained network.
@@ -109,12 +108,12 @@ def compare(
         pictures: uint8 RGB, N x S x S x 3.
         labels: N, 1 = tumor.
         batch: pictures in a batch.
-        temperature: of the bundle.
+        calibration: of the bundle.
         threshold: of its operating point, on the calibrated probability.
     """
     scores = scores_of(engine, pictures, batch)
     difference = np.abs(scores.logits.astype(np.float64) - trained.logits)
-    said, said_trained = (probability(s.logits, temperature) >= threshold for s in (scores, trained))
+    said, said_trained = (calibration.probability(s.logits) >= threshold for s in (scores, trained))
     correlations = _correlations(scores.map, trained.map)
     return Parity(
         engine=engine.name,

@@ -47,11 +47,12 @@ def run(options: argparse.Namespace) -> int:
         progress=shows_progress(options),
         say=say,
     )
-    temperature, point = bundle.fitted()
+    calibration, point = bundle.fitted()
     table = {
         "bundle": str(bundle.folder),
         "model": bundle.manifest.title,
-        "temperature": temperature,
+        "temperature": bundle.manifest.temperature,
+        "calibration": calibration.words,
         "threshold": point.threshold,
         "validation_auc": bundle.manifest.lineage["chosen"]["val_auc"],
     }
