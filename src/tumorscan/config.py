@@ -165,7 +165,7 @@ class MoveSettings:
 
     moved: float = 0.25
     decoy: float = 0.15
-    hidden: float = 0.15
+    hidden: float = 0.3
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -304,8 +304,8 @@ class EvidenceSettings:
     image_weight: float = 1.0
     hardest: float = 0.05
     head: StageSettings = field(default_factory=lambda: StageSettings(1, 1e-3))
-    upper: StageSettings = field(default_factory=lambda: StageSettings(3, 3e-4))
-    whole: StageSettings = field(default_factory=lambda: StageSettings(8, 2e-4))
+    upper: StageSettings = field(default_factory=lambda: StageSettings(10, 3e-4))
+    whole: StageSettings = field(default_factory=lambda: StageSettings(4, 5e-5))
     moves: MoveSettings = field(default_factory=MoveSettings)
     imitate: ImitateSettings = field(default_factory=ImitateSettings)
 
@@ -362,6 +362,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "quarter": 0.05,
             "fill": "black",
         },
+        "split": {"validation": 0.05, "calibration": 0.15, "test": 0.15},
         "model": {"cut": "conv4_block5_out", "head": "evidence", "dense": 128, "dropout": 0.2},
     },
     # Small and short: the demo and the tests draw phantoms and train this from nothing in seconds.

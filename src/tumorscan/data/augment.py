@@ -126,7 +126,9 @@ def _matrix(augmentation: Augmentation, width: float, height: float) -> NDArray[
     down = (-1.0 if augmentation.upside_down else 1.0) / augmentation.stretch
     linear = turned @ np.diag([across, down])
     centre = np.array([width / 2, height / 2])
-    return np.column_stack([linear, centre + np.array(augmentation.shift) * (width, height) - linear @ centre])
+    return np.column_stack(
+        [linear, centre + np.array(augmentation.shift) * (width, height) - linear @ centre]
+    )
 
 
 def _warp(

@@ -66,9 +66,7 @@ def elsewhere(box: Box, picture: Picture, rng: np.random.Generator) -> Box | Non
     width, height = box[2] * rng.uniform(0.6, 1.0), box[3] * rng.uniform(0.6, 1.0)
     for _ in range(_TRIES):
         x, y = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)
-        apart = (
-            x + width < box[0] or x > box[0] + box[2] or y + height < box[1] or y > box[1] + box[3]
-        )
+        apart = x + width < box[0] or x > box[0] + box[2] or y + height < box[1] or y > box[1] + box[3]
         if apart and inside[int((y + height / 2) * side), int((x + width / 2) * side)]:
             return x, y, width, height
     return None
@@ -110,8 +108,12 @@ def _cut(picture: Picture, box: Box, *, mirrored: bool) -> Plane:
     side = len(picture)
     x, y, width, height = (v * side for v in _grown(box, 1.5))
     size = (max(6, round(width)), max(6, round(height)))
-    matrix = np.array([[size[0] / width, 0, -x * size[0] / width], [0, size[1] / height, -y * size[1] / height]])
-    patch = cv2.warpAffine(picture[..., 0], matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    matrix = np.array(
+        [[size[0] / width, 0, -x * size[0] / width], [0, size[1] / height, -y * size[1] / height]]
+    )
+    patch = cv2.warpAffine(
+        picture[..., 0], matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     return np.ascontiguousarray(patch[:, ::-1] if mirrored else patch).astype(np.float32)
 
 
@@ -121,7 +123,9 @@ def _laid(patch: Plane, box: Box, target: Picture) -> Pasted:
     down, across = patch.shape
     matrix = np.array([[width / across, 0, x], [0, height / down, y]])
     plane = target[..., 0].astype(np.float32)
-    there = cv2.warpAffine(patch, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    there = cv2.warpAffine(
+        patch, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     away = _distance(box, side)
     ring = (away > 1.05) & (away < 1.45) & (plane > _AIR)
     level = _ratio(plane[ring], there[ring])

@@ -97,7 +97,9 @@ class Detector:
         if scores.map is None or scores.embedding is None:
             raise BundleError(f"the engine {self.engine.name} keeps no feature map: choose another --engine")
         with _timed(times, "explain"):
-            explanation = self._explanation(finding.verdict, scores.map[0], scores.embedding[0], prepared.frame)
+            explanation = self._explanation(
+                finding.verdict, scores.map[0], scores.embedding[0], prepared.frame
+            )
         return finding, explanation
 
     def _explanation(

@@ -37,7 +37,9 @@ def cells_loss(hardest: float) -> Any:
         tumor, empty = weights * targets, weights * (1 - targets)
         worst, _ = ops.top_k(ops.reshape(empty * entropy, (-1, count)), max(1, int(hardest * count)))
         return ops.mean(
-            0.5 * _mean(ops, entropy, tumor) + 0.25 * _mean(ops, entropy, empty) + 0.25 * ops.mean(worst, axis=-1)
+            0.5 * _mean(ops, entropy, tumor)
+            + 0.25 * _mean(ops, entropy, empty)
+            + 0.25 * ops.mean(worst, axis=-1)
         )
 
     return loss

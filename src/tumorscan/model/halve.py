@@ -43,8 +43,14 @@ def halve(network: Any, pictures: NDArray[np.uint8]) -> None:
     for norm, mean in zip(alone, means, strict=True):
         changed.update(_centred(norm, mean))
     fill(network.layers, changed, "folding")
-    kernels = {name: values for name, values in named_weights(network.layers).items() if name.endswith("/kernel")}
-    fill(network.layers, {name: v.astype(np.float16).astype(np.float32) for name, v in kernels.items()}, "halving")
+    kernels = {
+        name: values for name, values in named_weights(network.layers).items() if name.endswith("/kernel")
+    }
+    fill(
+        network.layers,
+        {name: v.astype(np.float16).astype(np.float32) for name, v in kernels.items()},
+        "halving",
+    )
 
 
 def halved(named: Named) -> Named:
@@ -69,7 +75,12 @@ def _centred(norm: Any, mean: NDArray[np.float64]) -> Named:
 
 
 def _norm(norm: Any, gamma: Any, beta: Any, mean: Any) -> Named:
-    values = {"gamma": gamma, "beta": beta, "moving_mean": mean, "moving_variance": np.full_like(mean, 1 - norm.epsilon)}
+    values = {
+        "gamma": gamma,
+        "beta": beta,
+        "moving_mean": mean,
+        "moving_variance": np.full_like(mean, 1 - norm.epsilon),
+    }
     return {f"{norm.name}/{key}": np.asarray(value, np.float32) for key, value in values.items()}
 
 

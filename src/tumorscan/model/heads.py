@@ -60,7 +60,11 @@ def attach_evidence_head(features: Any, settings: ModelSettings) -> Any:
     x = layers.Conv2D(settings.dense, 3, padding="same", activation="relu", name="head_around")(x)
     # Few cells are tumor: starting there keeps the first steps from being spent on it.
     cells = layers.Conv2D(
-        1, 1, bias_initializer=require("keras.initializers", "train").Constant(-3.0), dtype="float32", name=CELLS
+        1,
+        1,
+        bias_initializer=require("keras.initializers", "train").Constant(-3.0),
+        dtype="float32",
+        name=CELLS,
     )(x)
     gathered = gather_layer()(settings.sharpness, dtype="float32", name=GATHER)(cells)
     return layers.Dense(

@@ -138,7 +138,9 @@ class GraphWriter:
                 raise BundleError(f"{name} is no array of float16 numbers: export it in float32")
             self.arrays[f"{name}/half"] = np.ascontiguousarray(half)
             del self.arrays[name]
-            casts.append(self._helper.make_node("Cast", [f"{name}/half"], [name], name=f"{name}/cast", to=_FLOAT))
+            casts.append(
+                self._helper.make_node("Cast", [f"{name}/half"], [name], name=f"{name}/cast", to=_FLOAT)
+            )
         self.nodes[:0] = casts
 
     def fold(self, source: str, scale: NDArray[np.float64], shift: NDArray[np.float64]) -> bool:
@@ -273,7 +275,9 @@ def _gather(graph: GraphWriter, layer: Any) -> str:
     sharpness = graph.array(f"{layer.name}/sharpness", layer.sharpness)
     sharp = graph.node("Mul", [graph.source(layer), sharpness], f"{layer.name}/sharp")
     summed = graph.node("ReduceLogSumExp", [sharp], f"{layer.name}/sum", axes=[2, 3], keepdims=0)
-    lowered = graph.node("Sub", [summed, graph.array(f"{layer.name}/count", np.log(count))], f"{layer.name}/mean")
+    lowered = graph.node(
+        "Sub", [summed, graph.array(f"{layer.name}/count", np.log(count))], f"{layer.name}/mean"
+    )
     return graph.node("Div", [lowered, sharpness], layer.name)
 
 

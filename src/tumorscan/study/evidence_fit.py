@@ -65,19 +65,21 @@ def fit_evidence(
         say: gets a line at each stage.
 
     Raises:
-        DataError: a split holds one class only, or no picture has a box.
+        DataError: a split holds one class only.
     """
     cache = PreparedPictures(default_cache(), settings.prepare)
     pictures, labels = cache.load(train, progress=progress), _labels(train, "training")
     held_out, truth = cache.load(validation, progress=progress), _labels(validation, "validation")
     sources = described(train, lesions, settings, progress=progress)
     boxed = sum(source.box is not None for source in sources)
+    say(
+        f"training on {len(train)} pictures, {int(labels.sum())} with a tumor, {boxed} of them with its place"
+    )
     if not boxed:
-        raise DataError(
-            "no training picture has a box or a mask: an evidence head learns where the tumor is, so name a "
-            "csv with the columns file,label,box_x,box_y,box_w,box_h (or mask), or train --preset original"
+        say(
+            "no training picture has a box or a mask, so places are learnt from labels alone: better name a csv "
+            "with the columns file,label,box_x,box_y,box_w,box_h (or mask)"
         )
-    say(f"training on {len(train)} pictures, {int(labels.sum())} with a tumor, {boxed} of them with its place")
     network, report = start_network(settings, settings.evidence.seed)
     grid = int(seams(network).map.shape[1])
     examples = Examples(pictures, sources, grid, settings.augment, settings.evidence)

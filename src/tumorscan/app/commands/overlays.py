@@ -72,9 +72,7 @@ class Overlays:
         from tumorscan.atomic import atomic_write_bytes
         from tumorscan.detect.overlay import overlay, to_png
 
-        drawn = overlay(
-            pixels, explanation.evidence, frame, opacity=self._opacity, full=explanation.full
-        )
+        drawn = overlay(pixels, explanation.evidence, frame, opacity=self._opacity, full=explanation.full)
         atomic_write_bytes(path, to_png(drawn))
 
     def _name(self, file: Path) -> str:
