@@ -147,8 +147,8 @@ def answers(manifest: Manifest) -> dict[str, str]:
         point = manifest.operating_points[0]
         found["output"] = (
             f"A calibrated probability ({manifest.calibrated.words}); a tumor is said at "
-            f"{point.threshold:.4g} or more, fitted for {point.aim} because a missed tumor is the worst error; fitted on "
-            f"{point.fitted_on}."
+            f"{point.threshold:.4g} or more, fitted for {point.aim} because a missed tumor is "
+            f"the worst error; fitted on {point.fitted_on}."
         )
     return found
 

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 HELP = "say TUMOR DETECTED, NO TUMOR or CANNOT SAY for each picture"
 DESCRIPTION = """\
 Reads, prepares and scores each file with what the bundle says, and prints verdict, calibrated
-probability of a tumor and confidence: how probable it is that the verdict is true, in per cent. A bundle
-with an uncertain band says CANNOT SAY where operating point and band do not agree. A file that cannot be read gets its own error line; the others
-go on.
+probability of a tumor and confidence: how probable it is that the verdict is true, in per cent. A
+bundle with an uncertain band says CANNOT SAY where operating point and band do not agree. A file that
+cannot be read gets its own error line; the others go on.
 
 A pattern such as 'scans/**/*.png' may stand in quotes. A csv is a list: its column `file` names the
 files, relative to the csv; its other columns are passed on to the results.
