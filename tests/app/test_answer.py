@@ -5,15 +5,35 @@ from __future__ import annotations
 import base64
 import math
 import re
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tumorscan.app.answer import PREVIEW_SIDE, Answer, answer_html, data_uri, meaning, rate, refusal_html
+from tumorscan.app.answer import (
+    PREVIEW_SIDE,
+    Answer,
+    answer_html,
+    data_uri,
+    meaning,
+    point_rows,
+    rate,
+    refusal_html,
+)
 from tumorscan.errors import UnreadableScan
-from tumorscan.types import Finding, Frame, Interval, OperatingPoint, Prepared, Scan, Step, Verdict
+from tumorscan.types import (
+    Finding,
+    Frame,
+    Interval,
+    OperatingPoint,
+    Prepared,
+    Scan,
+    Step,
+    UncertainBand,
+    Verdict,
+)
 
 POINT = OperatingPoint(
     "screening",
@@ -31,12 +51,12 @@ def found(probability: float, verdict: Verdict, **more: object) -> Finding:
     return Finding(verdict=verdict, probability=probability, confidence=confidence, **values)
 
 
-def block(finding: Finding, name: str = "head.png", steps: int = 3) -> str:
+def block(finding: Finding, name: str = "head.png", steps: int = 3, band: UncertainBand | None = None) -> str:
     pixels = np.zeros((40, 60, 3), np.uint8)
     names = ("framed", "denoised", "contrast")[:steps]
     small = np.zeros((32, 32, 3), np.uint8)
     prepared = Prepared(small, Frame(0, 0, 60, 40, 0, 0, 60, 40, 32), tuple(Step(n, small) for n in names))
-    return answer_html(Answer(Scan(pixels, name, "PNG", "L", 100, True), prepared, finding), POINT)
+    return answer_html(Answer(Scan(pixels, name, "PNG", "L", 100, True), prepared, finding), POINT, band)
 
 
 def text_of(html: str) -> str:
@@ -53,8 +73,29 @@ def test_the_verdict_stands_in_words_with_icon_and_confidence(probability, verdi
     assert "<svg" in heading
     assert str(verdict) in heading
     finding = found(probability, verdict)
-    assert f"{finding.confidence:.1f} % confidence" in text_of(html)
+    said = "No verdict" if verdict is Verdict.CANNOT_SAY else f"{finding.confidence:.1f} % confidence"
+    assert said in text_of(html)
     assert f"tumor {100 * probability:.1f} %" in text_of(html)
+
+
+def test_cannot_say_asks_for_a_person_and_shows_where_nothing_is_said():
+    band = UncertainBand(0.4, 0.6, 0.02, 0.02, 0.02, "38 pictures", "Few are called wrongly.")
+    html = block(found(0.5, Verdict.CANNOT_SAY), band=band)
+    text = text_of(html)
+    assert "CANNOT SAY - please review" in text
+    assert "too near the border" in text
+    assert "from a probability of 31.0 % to 60.0 %. Few are called wrongly." in text
+    assert 'class="ts-band" style="left:31.00%;width:29.00%"' in html
+    assert "ts-band" not in block(found(0.5, Verdict.TUMOR))
+
+
+def test_a_point_says_what_it_is_set_for_and_promises():
+    point = replace(
+        POINT, wanted_sensitivity=None, wanted_specificity=0.97, statement="It is what was measured."
+    )
+    rows = dict(point_rows(point))
+    assert rows["Operating point"] == "screening, set for a specificity of 97.0 %"
+    assert rows["What that promises"] == "It is what was measured."
 
 
 def test_icons_differ_without_colour():

@@ -247,7 +247,7 @@ from tumorscan.app.page import serve
 from tumorscan.types import Interval, OperatingPoint
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a child in the background ignores it
 rate = Interval(0.9, 0.8, 0.95, "exact binomial")
-detector = SimpleNamespace(model="none", operating_point=OperatingPoint("none", 0.5, 0.9, rate, rate, "none"))
+detector = SimpleNamespace(model="none", operating_point=OperatingPoint("none", 0.5, 0.9, rate, rate, "none"), band=None)
 serve(detector, "127.0.0.1", int(sys.argv[1]), say=lambda line: print(line, file=sys.stderr, flush=True))
 """
 

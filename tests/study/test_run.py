@@ -15,8 +15,9 @@ from tumorscan.model.bundle import read_bundle
 from tumorscan.model.weights import read_npz
 from tumorscan.prepare.pipeline import prepare
 from tumorscan.read import read_scan
+from tumorscan.study.decision import fit_operating_point
 from tumorscan.study.evaluation import evaluate_run
-from tumorscan.study.run import fit_operating_point, load_part, train_run
+from tumorscan.study.run import load_part, train_run
 
 
 def test_a_run_leaves_what_it_should(phantom_run, short_settings):

@@ -15,8 +15,9 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+from tumorscan.detect.decide import wording
 from tumorscan.errors import UnreadableScan
-from tumorscan.types import Finding, Interval, OperatingPoint, Picture, Prepared, Scan, Verdict
+from tumorscan.types import Finding, Interval, OperatingPoint, Picture, Prepared, Scan, UncertainBand, Verdict
 
 PREVIEW_SIDE = 768
 """Longest side, in pixels, of the scan as the page shows it; the answer is made from all its pixels."""
@@ -46,19 +47,20 @@ class Answer:
     finding: Finding
 
 
-def answer_html(answer: Answer, point: OperatingPoint) -> str:
+def answer_html(answer: Answer, point: OperatingPoint, band: UncertainBand | None = None) -> str:
     """The block of one answer.
 
     Args:
         answer: scan, prepared picture with its steps, and finding.
         point: the operating point that decided.
+        band: where nothing is said; None where the bundle has none.
     """
     return f"""
 <article class="ts-answer" data-verdict="{escape(answer.finding.verdict)}"
   data-probability="{answer.finding.probability!r}">
-  <div class="ts-top">{_scan(answer.scan)}{_verdict(answer.finding, point)}</div>
+  <div class="ts-top">{_scan(answer.scan)}{_verdict(answer.finding, point, band)}</div>
   {_steps(answer.prepared)}
-  {_details(answer, point)}
+  {_details(answer, point, band)}
 </article>"""
 
 
@@ -89,7 +91,10 @@ def meaning(finding: Finding) -> str:
         )
     if finding.verdict is Verdict.TUMOR:
         return text + "What it is, and whether it is one, only a physician can say."
-    return text + "The model gives no verdict on this picture."
+    return text + (
+        "That lies too near the border for a verdict that is wrong as rarely as was asked for: "
+        "a person who knows such pictures should look at it."
+    )
 
 
 def data_uri(pixels: Picture, side: int = PREVIEW_SIDE) -> str:
@@ -117,15 +122,22 @@ def rate(interval: Interval) -> str:
     )
 
 
-def point_rows(point: OperatingPoint) -> list[tuple[str, str]]:
-    """The operating point as rows of a table."""
-    return [
-        ("Operating point", f"{point.name}, set for a sensitivity of {100 * point.wanted_sensitivity:.1f} %"),
+def point_rows(point: OperatingPoint, band: UncertainBand | None = None) -> list[tuple[str, str]]:
+    """The operating point and the band as rows of a table."""
+    rows = [
+        ("Operating point", f"{point.name}, set for {point.aim}"),
         ("Threshold", f"a tumor is reported from a probability of {100 * point.threshold:.1f} %"),
         ("Fitted on", point.fitted_on),
         ("Sensitivity on these", rate(point.sensitivity)),
         ("Specificity on these", rate(point.specificity)),
     ]
+    if point.statement:
+        rows.append(("What that promises", point.statement))
+    if band:
+        low, high = min(band.low, point.threshold), max(band.high, point.threshold)
+        text = f"from a probability of {100 * low:.1f} % to {100 * high:.1f} %. {band.statement}"
+        rows.append((wording(Verdict.CANNOT_SAY), text))
+    return rows
 
 
 def table(rows: list[tuple[str, str]]) -> str:
@@ -147,22 +159,38 @@ def _scan(scan: Scan) -> str:
 </figure>"""
 
 
-def _verdict(finding: Finding, point: OperatingPoint) -> str:
+def _verdict(finding: Finding, point: OperatingPoint, band: UncertainBand | None) -> str:
     kind = {Verdict.TUMOR: "tumor", Verdict.NO_TUMOR: "none"}.get(finding.verdict, "other")
     share, threshold = 100 * finding.probability, 100 * point.threshold
     return f"""
 <section class="ts-verdict ts-{kind}">
-  <h2>{_icon(_ICONS.get(finding.verdict, _ICON_OTHER))}<span>{escape(finding.verdict)}</span></h2>
-  <p class="ts-confidence"><strong>{finding.confidence:.1f} %</strong> confidence in this verdict</p>
+  <h2>{_icon(_ICONS.get(finding.verdict, _ICON_OTHER))}<span>{escape(wording(finding.verdict))}</span></h2>
+  {_confidence(finding)}
   <div class="ts-scale" role="img"
     aria-label="Probability of a tumor {share:.1f} per cent, threshold {threshold:.1f} per cent">
-    <div class="ts-bar"><div class="ts-fill" style="width:{share:.2f}%"></div>
+    <div class="ts-bar"><div class="ts-fill" style="width:{share:.2f}%"></div>{_zone(point, band)}
     <div class="ts-mark" style="left:{threshold:.2f}%"></div></div>
     <div class="ts-legend"><span>Calibrated probability of a tumor <b>{share:.1f} %</b></span>
     <span>threshold {threshold:.1f} %</span></div>
   </div>
   <p>{escape(meaning(finding))}</p>
 </section>"""
+
+
+def _confidence(finding: Finding) -> str:
+    if finding.verdict is Verdict.CANNOT_SAY:
+        return '<p class="ts-confidence">No verdict on this picture</p>'
+    return (
+        f'<p class="ts-confidence"><strong>{finding.confidence:.1f} %</strong> confidence in this verdict</p>'
+    )
+
+
+def _zone(point: OperatingPoint, band: UncertainBand | None) -> str:
+    """The stretch of the scale where nothing is said."""
+    if band is None:
+        return ""
+    low, high = min(band.low, point.threshold), max(band.high, point.threshold)
+    return f'<div class="ts-band" style="left:{100 * low:.2f}%;width:{100 * (high - low):.2f}%"></div>'
 
 
 def _steps(prepared: Prepared) -> str:
@@ -181,12 +209,12 @@ def _steps(prepared: Prepared) -> str:
 model.</p><ol>{figures}</ol></section>"""
 
 
-def _details(answer: Answer, point: OperatingPoint) -> str:
+def _details(answer: Answer, point: OperatingPoint, band: UncertainBand | None) -> str:
     finding = answer.finding
     times = ", ".join(f"{name} {ms:.0f} ms" for name, ms in finding.milliseconds.items())
     notes = "; ".join(finding.notes) or "decoded as it is, nothing else"
     rows = [
-        *point_rows(point),
+        *point_rows(point, band),
         ("Model", finding.model),
         ("Done to the file", notes),
         ("Time", times),

@@ -86,7 +86,7 @@ class Desk:
     def _shown(self, answer: Answer | UnreadableScan) -> str:
         if isinstance(answer, UnreadableScan):
             return refusal_html(answer)
-        return answer_html(answer, self.detector.operating_point)
+        return answer_html(answer, self.detector.operating_point, self.detector.band)
 
     def _received(self, sent: dict[str, Any], name: str) -> bytes:
         if "size" in sent:

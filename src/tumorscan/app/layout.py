@@ -123,8 +123,8 @@ def _about(desk: Desk) -> str:
     point = desk.detector.operating_point
     return f"""
 <details class="ts-about"><summary>About the model and its threshold</summary>
-{table([("Model", desk.detector.model), *point_rows(point)])}
+{table([("Model", desk.detector.model), *point_rows(point, desk.detector.band)])}
 <p>The probability is calibrated: the network's own score is brought to a scale on which it can be read as a
 frequency. It is calibrated for pictures like those of the fit, and says less of pictures from other scanners
-and other hospitals. The model knows two answers, tumor or no tumor; other diseases it does not see.</p>
+and other hospitals. The model tells tumor from no tumor; other diseases it does not see.</p>
 </details>"""

@@ -139,7 +139,7 @@ def _judged(name: str, data: Samples, weights: Floats, dealt: list[NDArray[np.in
         errors.append(calibration_error(said, data.labels, weights))
         kept = np.clip(np.where(data.labels == 1, said, 1 - said), 1e-12, 1.0)
         losses -= weights * np.log(kept) / len(dealt)
-    return Compared(float(np.mean(errors)), np.bincount(data.groups, losses))
+    return Compared(float(np.mean(errors)), np.bincount(data.groups, losses).astype(np.float64))
 
 
 def _folds(data: Samples, seed: int) -> NDArray[np.int64]:

@@ -79,23 +79,39 @@ def _data(manifest: Manifest) -> list[str]:
 
 
 def _points(manifest: Manifest) -> list[str]:
-    if manifest.temperature is None or not manifest.operating_points:
+    if manifest.calibrated is None or not manifest.operating_points:
         return ["Never fitted: this bundle cannot answer."]
     rows = [
-        f"| {point.name} | {point.threshold:.4g} | {point.wanted_sensitivity:g} | "
-        f"{in_words(point.sensitivity)} | {in_words(point.specificity)} | {point.fitted_on} |"
+        f"| {point.name} | {point.threshold:.4g} | {point.aim} | {in_words(point.sensitivity)} | "
+        f"{in_words(point.specificity)} | {point.fitted_on} |"
         for point in manifest.operating_points
     ]
     return [
         (
-            f"A tumor is said at a calibrated probability at or above the threshold. Temperature "
-            f"{manifest.temperature:.4g}, fitted on the calibration split. Sensitivity and specificity are "
-            "those on the pictures of the fit.\n"
+            "A tumor is said at a calibrated probability at or above the threshold. Calibration: "
+            f"{manifest.calibrated.words}, fitted on the calibration split. Sensitivity and specificity are "
+            "those on the pictures of the fit. The first point is the default.\n"
         ),
-        "| name | threshold | wanted sensitivity | sensitivity | specificity | fitted on |",
+        "| name | threshold | set for | sensitivity | specificity | fitted on |",
         "|---|---|---|---|---|---|",
         *rows,
+        *_promises(manifest),
     ]
+
+
+def _promises(manifest: Manifest) -> list[str]:
+    """What is guaranteed of the points, and where nothing is said."""
+    lines = [
+        f"- {point.name}: {_plain(point.statement)}" for point in manifest.operating_points if point.statement
+    ]
+    band = manifest.band
+    if band:
+        lines.append(
+            f"- CANNOT SAY - please review: from a probability of {band.low:.4g} to {band.high:.4g}, and "
+            f"from there to the point's threshold where that lies outside. {band.statement} "
+            f"Fitted on {band.fitted_on}."
+        )
+    return ["", *lines] if lines else []
 
 
 def _test(manifest: Manifest) -> list[str]:

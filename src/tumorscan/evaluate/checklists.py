@@ -143,12 +143,12 @@ def answers(manifest: Manifest) -> dict[str, str]:
         found["weights"] = f"Started from {manifest.lineage['weights'].get('source')}; see Weights."
     if manifest.lineage.get("chosen"):
         found["selection"] = "The epoch with the best AUC on the validation split; see Training."
-    if manifest.temperature is not None and manifest.operating_points:
+    if manifest.calibrated is not None and manifest.operating_points:
         point = manifest.operating_points[0]
         found["output"] = (
-            f"A probability calibrated by a temperature; a tumor is said at {point.threshold:.4g} or more, "
-            f"fitted for a sensitivity of {point.wanted_sensitivity:g} because a missed tumor is the worst "
-            f"error; fitted on {point.fitted_on}."
+            f"A calibrated probability ({manifest.calibrated.words}); a tumor is said at "
+            f"{point.threshold:.4g} or more, fitted for {point.aim} because a missed tumor is "
+            f"the worst error; fitted on {point.fitted_on}."
         )
     return found
 

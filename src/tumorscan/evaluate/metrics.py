@@ -106,7 +106,7 @@ def evaluate(
     level: float = 0.95,
     resamples: int = 2000,
     seed: int = 1,
-    bins: int = 10,
+    bins: int = 15,
     unit: str = "groups",
 ) -> Evaluation:
     """Measure a system.

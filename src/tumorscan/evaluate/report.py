@@ -60,7 +60,7 @@ class Measured:
     def facts(self) -> list[tuple[str, str]]:
         """Name and text, in the order of the report."""
         point = self.operating_point
-        aim = f"fitted for a sensitivity of {point.wanted_sensitivity:.2f}"
+        aim = f"fitted for {point.aim}"
         reached = f"sensitivity {in_words(point.sensitivity)}, specificity {in_words(point.specificity)}"
         return [
             ("Data", self.data),
@@ -73,6 +73,7 @@ class Measured:
             ("Model", self.bundle),
             ("Operating point", f"{point.name}: a tumor is said at {point.threshold:.4g} or more, {aim}"),
             ("Fitted on", f"{point.fitted_on}; there {reached}"),
+            *([("What that promises", point.statement)] if point.statement else []),
             *self.more,
         ]
 
@@ -87,7 +88,7 @@ class Prediction:
         group: what it belongs to.
         probability: of a tumor, calibrated, 0..1.
         verdict: what the system says.
-        correct: whether that is the truth.
+        correct: whether that is the truth; None where nothing was said.
     """
 
     file: str
@@ -95,7 +96,7 @@ class Prediction:
     group: str
     probability: float
     verdict: str
-    correct: bool
+    correct: bool | None
 
 
 def write_report(
@@ -158,7 +159,7 @@ def write_predictions(path: str | os.PathLike[str], rows: Iterable[Prediction]) 
     writer.writerow(["file", "label", "group", "probability", "verdict", "correct"])
     for row in rows:
         probability = repr(float(row.probability))
-        correct = "true" if row.correct else "false"
+        correct = "" if row.correct is None else "true" if row.correct else "false"
         writer.writerow([row.file, row.label, row.group, probability, str(row.verdict), correct])
     write_whole(Path(path), stream.getvalue().encode("utf-8", errors="backslashreplace"))
 

@@ -18,6 +18,7 @@ from tumorscan.data.split import PARTS, Split
 from tumorscan.detect.detector import Detector, load_detector
 from tumorscan.errors import BundleError
 from tumorscan.evaluate import figures, pictures
+from tumorscan.evaluate.abstention import Answered, abstention_section, answered, is_correct
 from tumorscan.evaluate.blocks import (
     Gallery,
     Image,
@@ -37,7 +38,6 @@ from tumorscan.read import read_scan
 from tumorscan.study.controls import NoControls, control_lines, section_of, try_controls
 from tumorscan.study.leaks import Leaks, find_leaks, refuse_leaks
 from tumorscan.study.run import HISTORY, SPLIT, Part, load_part, read_run
-from tumorscan.types import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,13 +48,14 @@ _STEPS_SHOWN, _AUGMENTED_SHOWN, _GALLERY_SHOWN = 4, 16, 24
 
 @dataclass(frozen=True)
 class RunEvaluation:
-    """An evaluation and where its report lies."""
+    """An evaluation and where its report lies; `unsaid` is None where the bundle has no band."""
 
     evaluation: Evaluation
     folder: Path
     model: str
     looks: int
     controls: Controls | NoControls
+    unsaid: Answered | None = None
 
     def to_table(self) -> dict[str, Any]:
         """metrics.json, and where the rest is."""
@@ -64,6 +65,7 @@ class RunEvaluation:
             "looks": self.looks,
             **self.evaluation.to_table(),
             "controls": self.controls.to_table(),
+            **({"unsaid": self.unsaid.to_table()} if self.unsaid else {}),
         }
 
     def to_text(self) -> str:
@@ -76,6 +78,7 @@ class RunEvaluation:
             f"TN {counts.true_negative} FP {counts.false_positive} "
             f"at a threshold of {self.evaluation.threshold:.3f}"
         )
+        lines += [f"  {line}" for line in self.unsaid.lines()] if self.unsaid else []
         lines += control_lines(self.controls)
         lines.append(f"report: {self.folder / 'report.html'}")
         return "\n".join(lines)
@@ -85,6 +88,7 @@ def evaluate_run(
     run: Path,
     *,
     allow_leaks: bool = False,
+    operating_point: str = "",
     progress: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> RunEvaluation:
@@ -94,6 +98,7 @@ def evaluate_run(
         run: the run's folder.
         allow_leaks: measure although training has seen some of the test pictures; the report's first
             line says so.
+        operating_point: the name of one that the bundle has; its default if empty.
         progress: bars on stderr.
         say: gets a line at each stage.
 
@@ -107,7 +112,7 @@ def evaluate_run(
     leaks = _leaks(split, progress, say)
     if not allow_leaks:
         refuse_leaks(leaks, run / SPLIT)
-    detector = load_detector(run)
+    detector = load_detector(run, operating_point=operating_point)
     settings = bundle.manifest.settings
     bundle = bundle.count_look("test")
     part = load_part(split.parts["test"], settings, progress=progress)
@@ -122,7 +127,10 @@ def evaluate_run(
     folder = run / REPORT
     say("measuring the controls of the whole data set")
     controls = try_controls([r for name in PARTS for r in split.parts[name]], progress=progress)
-    result = RunEvaluation(evaluation, folder, bundle.manifest.title, bundle.manifest.looks["test"], controls)
+    unsaid = _unsaid(part, probabilities, detector)
+    result = RunEvaluation(
+        evaluation, folder, bundle.manifest.title, bundle.manifest.looks["test"], controls, unsaid
+    )
     write_metrics(folder / "metrics.json", result.to_table())
     write_predictions(folder / "predictions.csv", _predictions(part, probabilities, detector))
     history = _history(run)
@@ -156,6 +164,7 @@ def evaluate_run(
         ),
         sections=[
             *evaluation_sections(evaluation),
+            *([abstention_section({"Test split": unsaid})] if unsaid else []),
             training_section(history),
             _pictures_section(drawn),
             _gallery_section(shown),
@@ -192,9 +201,17 @@ def _predictions(part: Part, probabilities: NDArray[np.float64], detector: Detec
     rows = []
     for record, p in zip(part.records, probabilities, strict=True):
         said = detector.verdict(float(p))
-        correct = (said is Verdict.TUMOR) == (record.label == "tumor")
+        correct = is_correct(said, record.label)
         rows.append(Prediction(str(record.file), record.label, record.group, float(p), said, correct))
     return rows
+
+
+def _unsaid(part: Part, probabilities: NDArray[np.float64], detector: Detector) -> Answered | None:
+    """What is left unsaid, where the bundle has a band."""
+    if detector.band is None:
+        return None
+    verdicts = [detector.verdict(float(p)) for p in probabilities]
+    return answered(part.labels, verdicts, [record.group for record in part.records])
 
 
 def _steps(records: Sequence[Record], settings: Settings) -> Figure:
@@ -215,16 +232,16 @@ def _augmented(records: Sequence[Record], settings: Settings) -> Figure:
 
 
 def _shown(part: Part, probabilities: NDArray[np.float64], detector: Detector) -> dict[str, list[Shown]]:
-    """Wrong and right pictures with what was said of them, the farthest from the threshold first."""
+    """Pictures by what became of them, with what was said, the farthest from the threshold first."""
     threshold = detector.operating_point.threshold
-    shown: dict[str, list[Shown]] = {"wrong": [], "right": []}
+    shown: dict[str, list[Shown]] = {"wrong": [], "right": [], "unsaid": []}
     for i in np.argsort(-np.abs(probabilities - threshold), kind="stable"):
         record, p = part.records[i], float(probabilities[i])
         said = detector.verdict(p)
-        correct = (said is Verdict.TUMOR) == (record.label == "tumor")
+        correct = is_correct(said, record.label)
         truth = "tumor" if record.label == "tumor" else "no tumor"
-        row = Shown(part.pictures[i], record.file.name, truth, str(said), p, correct)
-        shown["right" if correct else "wrong"].append(row)
+        row = Shown(part.pictures[i], record.file.name, truth, str(said), p, bool(correct))
+        shown["unsaid" if correct is None else "right" if correct else "wrong"].append(row)
     return shown
 
 

@@ -34,6 +34,7 @@ def evaluate_external(
     out: Path | None = None,
     force_pooled: bool = False,
     engine: str = "auto",
+    operating_point: str = "",
     leak_check: LeakCheck | None = None,
     progress: bool = False,
     say: Callable[[str], None] = lambda _: None,
@@ -47,6 +48,7 @@ def evaluate_external(
         out: where the report goes; by default external/NAME beside the bundle's folder.
         force_pooled: let figures over both classes stand where a source holds one class only.
         engine: what runs the network.
+        operating_point: the name of one that the bundle has; its default if empty.
         leak_check: called with all records before the sets are opened; what it returns are the
             report's first lines, and what it raises ends the evaluation before a look is counted.
         progress: bars on stderr.
@@ -59,7 +61,7 @@ def evaluate_external(
     """
     if not paths:
         raise SettingsError("no external set is named: give a folder or a csv")
-    detector = load_detector(model, engine)
+    detector = load_detector(model, engine, operating_point=operating_point)
     sets = distinct_sets([read_set(Path(path), where or {}, progress=progress) for path in paths])
     records = joined(sets)
     warnings = list(leak_check(records)) if leak_check else []
@@ -71,6 +73,7 @@ def evaluate_external(
     result = ExternalEvaluation(
         model=detector.model,
         operating_point=detector.operating_point,
+        band=detector.band,
         folder=out or bundle.folder.resolve().parent / FOLDER / _slug(sets),
         looks=looks,
         warnings=(*forced, *warnings),

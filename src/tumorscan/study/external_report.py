@@ -9,6 +9,7 @@ import numpy as np
 
 from tumorscan.data.table import write_table
 from tumorscan.evaluate import figures, pictures
+from tumorscan.evaluate.abstention import abstention_section, is_correct
 from tumorscan.evaluate.blocks import NAMES, Gallery, Section, Table, Text, in_words
 from tumorscan.evaluate.pictures import Shown
 from tumorscan.evaluate.report import write_metrics, write_report
@@ -21,7 +22,7 @@ from tumorscan.evaluate.strata_blocks import (
 )
 from tumorscan.study.controls import section_of
 from tumorscan.study.external_result import ExternalEvaluation
-from tumorscan.types import Interval, Verdict
+from tumorscan.types import Interval
 
 COLUMNS = ("file", "label", "source", "plane", "patient", "group", "probability", "verdict", "correct")
 _GALLERY_SHOWN, _SKIPPED_SHOWN = 12, 100
@@ -57,6 +58,7 @@ class _Facts:
             ("Model", result.model),
             ("Operating point", f"{point.name}: a tumor is said at {point.threshold:.4g} or more"),
             ("Fitted on", f"{point.fitted_on}; there {reached}"),
+            *([("What that promises", point.statement)] if point.statement else []),
         ]
 
 
@@ -96,7 +98,7 @@ def worst_errors(result: ExternalEvaluation) -> dict[str, list[Shown]]:
     for i in np.argsort(far, kind="stable"):
         record, said, p = result.part.records[i], verdicts[i], float(result.probabilities[i])
         tumor = record.label == "tumor"
-        if tumor == (said is Verdict.TUMOR):
+        if is_correct(said, record.label) is not False:
             continue
         truth = f"{'tumor' if tumor else 'no tumor'}, {record.source}"
         row = Shown(result.part.pictures[i], record.file.name, truth, str(said), p, correct=False)
@@ -114,6 +116,8 @@ def _sections(result: ExternalEvaluation, shown: dict[str, list[Shown]]) -> list
     if result.planes:
         sections.append(strata_section("By plane", result.planes))
     sections += [stratum_section(one) for one in _detailed(result)]
+    if result.unsaid:
+        sections.append(abstention_section(result.unsaid))
     model = (f"{result.model} on these pictures", result.whole.figures["roc_auc"])
     sections.append(section_of(result.controls, model))
     if result.patients:
@@ -163,7 +167,7 @@ def _write_predictions(result: ExternalEvaluation, path: Path) -> None:
             **{name: getattr(record, name) for name in COLUMNS[:6]},
             "probability": repr(float(p)),
             "verdict": str(said),
-            "correct": str((said is Verdict.TUMOR) == (record.label == "tumor")).lower(),
+            "correct": {True: "true", False: "false", None: ""}[is_correct(said, record.label)],
         }
         for record, p, said in zip(result.part.records, result.probabilities, verdicts, strict=True)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ from numpy.typing import NDArray
 
 from tumorscan.data.external import ExternalSet
 from tumorscan.data.records import Skipped
+from tumorscan.detect.decide import verdicts
+from tumorscan.evaluate.abstention import Answered, answered
 from tumorscan.evaluate.blocks import in_words
 from tumorscan.evaluate.controls import Controls
 from tumorscan.evaluate.strata import PatientRow, Stratum
 from tumorscan.study.controls import NoControls
 from tumorscan.study.run import Part
-from tumorscan.types import OperatingPoint, Verdict
+from tumorscan.types import OperatingPoint, UncertainBand, Verdict
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class ExternalEvaluation:
     Attributes:
         model: name and version of the bundle.
         operating_point: the bundle's.
+        band: the bundle's, or None.
         folder: where the report lies.
         looks: the sets, with how often each was looked at.
         whole: all pictures together.
@@ -48,6 +52,7 @@ class ExternalEvaluation:
 
     model: str
     operating_point: OperatingPoint
+    band: UncertainBand | None
     folder: Path
     looks: tuple[Look, ...]
     whole: Stratum
@@ -72,8 +77,29 @@ class ExternalEvaluation:
     @property
     def verdicts(self) -> list[Verdict]:
         """What is said of each picture."""
-        reported = self.probabilities >= self.operating_point.threshold
-        return [Verdict.TUMOR if tumor else Verdict.NO_TUMOR for tumor in reported]
+        return verdicts(self.probabilities, self.operating_point, self.band)
+
+    @cached_property
+    def unsaid(self) -> dict[str, Answered]:
+        """What is left unsaid in all pictures and in each source; empty where the bundle has no band."""
+        if self.band is None:
+            return {}
+        records, said = self.part.records, self.verdicts
+        sources = np.array([record.source for record in records])
+        known = all(record.patient for record in records)
+        units = np.array([f"{r.source}/{r.patient}" if known else r.group for r in records])
+        parts = {"All pictures": np.ones(len(records), bool)}
+        if np.unique(sources).size > 1:
+            parts |= {str(name): sources == name for name in np.unique(sources)}
+        return {
+            name: answered(
+                self.part.labels[inside],
+                [said[i] for i in np.flatnonzero(inside)],
+                units[inside],
+                unit="patients" if known else "groups",
+            )
+            for name, inside in parts.items()
+        }
 
     def to_table(self) -> dict[str, Any]:
         """metrics.json."""
@@ -81,7 +107,9 @@ class ExternalEvaluation:
         return {
             "model": self.model,
             "report": str(self.folder / "report.html"),
+            "operating_point": self.operating_point.name,
             "threshold": self.operating_point.threshold,
+            **({"unsaid": {name: one.to_table() for name, one in self.unsaid.items()}} if self.band else {}),
             "warnings": list(self.warnings),
             "sets": [
                 {
@@ -120,6 +148,8 @@ class ExternalEvaluation:
             lines += [f"  {line}" for line in _figures(one)]
         if self.patients:
             lines.append(f"{len(self.patients)} patients, each in the report")
+        for name, unsaid in self.unsaid.items():
+            lines += [f"{name}, with the band:", *(f"  {line}" for line in unsaid.lines())]
         lines.append(f"threshold {self.operating_point.threshold:.3f} ({self.operating_point.fitted_on})")
         lines.append(f"report: {self.folder / 'report.html'}")
         return "\n".join(lines)

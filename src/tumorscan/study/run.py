@@ -20,19 +20,16 @@ from tumorscan.data.batches import PreparedPictures, default_cache
 from tumorscan.data.catalog import build_catalog, read_catalog, write_catalog
 from tumorscan.data.records import Record
 from tumorscan.data.split import Split, make_split, read_split, write_split
-from tumorscan.detect.calibrate import fit_temperature, probability
-from tumorscan.detect.decide import threshold_for
 from tumorscan.detect.engines.keras_engine import KerasEngine
 from tumorscan.errors import BundleError, EnvironmentProblem, SettingsError
 from tumorscan.evaluate.card import write_card
-from tumorscan.evaluate.intervals import exact_binomial
 from tumorscan.model.bundle import WEIGHTS, Bundle, Manifest, read_bundle, write_bundle
 from tumorscan.model.checkpoint import npz_bytes
 from tumorscan.model.train import Trained, TrainingData, train
 from tumorscan.model.weights import named_weights
+from tumorscan.study.decision import fit_decision
 from tumorscan.study.export import ParityPictures, export_bundle
 from tumorscan.study.leaks import Leaks, refuse_leaks, split_leaks
-from tumorscan.types import OperatingPoint
 
 Say = Callable[[str], None]
 SETTINGS, CATALOG, SPLIT, BUNDLE, STATE, HISTORY = (
@@ -106,11 +103,13 @@ def train_run(
         atomic_write_bytes(folder / "phases" / f"{phase}.npz", npz_bytes(named))
     bundle = _write(trained, parts["calibration"], split, settings, folder, leaks=leaks)
     shutil.rmtree(folder / STATE, ignore_errors=True)
-    point = bundle.manifest.operating_points[0]
-    say(
-        f"threshold {point.threshold:.3f} for a sensitivity of {point.wanted_sensitivity:g}, "
-        f"fitted on {point.fitted_on}: sensitivity {point.sensitivity}, specificity {point.specificity}"
-    )
+    for point in bundle.manifest.operating_points:
+        say(
+            f"{point.name}: threshold {point.threshold:.3f} for {point.aim}, fitted on {point.fitted_on}: "
+            f"sensitivity {point.sensitivity}, specificity {point.specificity}. {point.statement}".rstrip()
+        )
+    if bundle.manifest.band:
+        say(f"CANNOT SAY band: {bundle.manifest.band.statement}")
     bundle = _exported(bundle, parts, say)
     write_card(bundle)
     return bundle
@@ -209,11 +208,10 @@ def _write(
     leaks: Leaks | None,
 ) -> Bundle:
     logits = KerasEngine(trained.network).run_all(calibration.pictures)
-    temperature = fit_temperature(logits, calibration.labels)
-    point = fit_operating_point(
-        probability(logits, temperature),
-        calibration.labels,
-        settings.decide.sensitivity,
+    decided = fit_decision(
+        logits,
+        calibration.records,
+        settings.decide,
         f"the calibration split ({_counts(calibration.records)})",
     )
     manifest = Manifest(
@@ -222,29 +220,11 @@ def _write(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         code_version=tumorscan.__version__,
         settings=settings,
-        temperature=temperature,
-        operating_points=(point,),
         lineage=_lineage(trained, split, leaks),
+        **decided.fields(),
     )
     return write_bundle(
         folder / BUNDLE, manifest, {WEIGHTS: npz_bytes(named_weights(trained.network.layers))}
-    )
-
-
-def fit_operating_point(
-    probabilities: NDArray[np.float64], labels: NDArray[np.int64], sensitivity: float, fitted_on: str
-) -> OperatingPoint:
-    """The threshold for a wanted sensitivity, with what it does on the data of the fit."""
-    threshold = threshold_for(probabilities, labels, sensitivity)
-    reported = probabilities >= threshold
-    tumors, others = reported[labels == 1], reported[labels == 0]
-    return OperatingPoint(
-        name="screening",
-        threshold=threshold,
-        wanted_sensitivity=sensitivity,
-        sensitivity=exact_binomial(int(tumors.sum()), len(tumors)),
-        specificity=exact_binomial(int((~others).sum()), len(others)),
-        fitted_on=fitted_on,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tumorscan.app.commands.shared import add_model, say
+from tumorscan.app.commands.shared import add_model, add_operating_point, say
 from tumorscan.errors import SettingsError
 
 HELP = "open the page: drop a picture, read the verdict"
@@ -16,6 +16,7 @@ uploaded is deleted."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_model(parser)
+    add_operating_point(parser)
     parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine only")
     parser.add_argument("--port", type=int, default=7860, help="default: 7860")
     parser.set_defaults(json=False)
@@ -28,6 +29,6 @@ def run(options: argparse.Namespace) -> int:
     from tumorscan.app.page import serve
     from tumorscan.detect.detector import load_detector
 
-    detector = load_detector(options.model, options.engine)
+    detector = load_detector(options.model, options.engine, operating_point=options.operating_point)
     serve(detector, options.host, options.port, say=say)
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from tumorscan.app.commands.shared import (
     add_allow_leaks,
     add_json,
+    add_operating_point,
     add_where,
     emit,
     say,
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_allow_leaks(
         parser, "measure although training has seen pictures; the report says so on its first line"
     )
+    add_operating_point(parser)
     outside = parser.add_argument_group("external testing")
     outside.add_argument(
         "--model", type=Path, metavar="BUNDLE", help="folder of a bundle, or of a finished run"
@@ -70,7 +72,11 @@ def run(options: argparse.Namespace) -> int:
     from tumorscan.study.evaluation import evaluate_run
 
     result = evaluate_run(
-        options.run_folder, allow_leaks=options.allow_leaks, progress=shows_progress(options), say=say
+        options.run_folder,
+        allow_leaks=options.allow_leaks,
+        operating_point=options.operating_point,
+        progress=shows_progress(options),
+        say=say,
     )
     emit(options, result.to_table(), result.to_text())
     return 0
@@ -93,6 +99,7 @@ def _external(options: argparse.Namespace) -> int:
         out=options.out,
         force_pooled=options.force_pooled,
         engine=options.engine,
+        operating_point=options.operating_point,
         leak_check=check,
         progress=progress,
         say=say,

@@ -10,9 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tumorscan.app.commands.overlays import Answered, Overlays, add_overlay, check_opacity
-from tumorscan.app.commands.shared import RESEARCH_USE, add_json, add_model, emit, say, shows_progress
+from tumorscan.app.commands.shared import (
+    RESEARCH_USE,
+    add_json,
+    add_model,
+    add_operating_point,
+    emit,
+    say,
+    shows_progress,
+)
 from tumorscan.errors import SettingsError, UnreadableScan
-from tumorscan.types import Finding
+from tumorscan.types import Finding, Verdict
 
 if TYPE_CHECKING:
     from tumorscan.app.commands.listing import Listing
@@ -21,11 +29,12 @@ if TYPE_CHECKING:
     from tumorscan.detect.rows import Item
     from tumorscan.detect.shard import BulkSettings
 
-HELP = "say TUMOR DETECTED or NO TUMOR for each picture"
+HELP = "say TUMOR DETECTED, NO TUMOR or CANNOT SAY for each picture"
 DESCRIPTION = """\
 Reads, prepares and scores each file with what the bundle says, and prints verdict, calibrated
-probability of a tumor and confidence. A file that cannot be read gets its own error line; the others
-go on.
+probability of a tumor and confidence: how probable it is that the verdict is true, in per cent. A
+bundle with an uncertain band says CANNOT SAY where operating point and band do not agree. A file that
+cannot be read gets its own error line; the others go on.
 
 A pattern such as 'scans/**/*.png' may stand in quotes. A csv is a list: its column `file` names the
 files, relative to the csv; its other columns are passed on to the results.
@@ -39,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("paths", nargs="+", type=Path, metavar="FILE|FOLDER|PATTERN|CSV")
     add_model(parser)
+    add_operating_point(parser)
     add_overlay(parser)
     add_json(parser, "one JSON object a line: a finding, or file and error; with --out: a summary")
     bulk = parser.add_argument_group("many files")
@@ -74,7 +84,7 @@ def _stream(options: argparse.Namespace) -> int:
     from tumorscan.detect.rows import to_table
 
     items = list_items(options.paths).items
-    detector = load_detector(options.model, options.engine)
+    detector = load_detector(options.model, options.engine, operating_point=options.operating_point)
     failed = 0
     overlays = Overlays(detector, options.overlay, options.opacity) if options.overlay else None
     for answer, places in _answers(detector, items, overlays):
@@ -107,7 +117,7 @@ def _to_file(options: argparse.Namespace, settings: BulkSettings) -> int:
     check_format(options.out)
     listing = list_items(options.paths, (options.out, journal_path(options.out)))
     listing.check()
-    detector = load_detector(options.model, options.engine)
+    detector = load_detector(options.model, options.engine, operating_point=options.operating_point)
     begun = time.perf_counter()
     summary = _predicted(options, detector, listing, settings)
     seconds = time.perf_counter() - begun
@@ -164,6 +174,10 @@ def _say_model(detector: Detector) -> None:
 
 
 def _text(answer: Finding | UnreadableScan) -> str:
+    from tumorscan.detect.decide import wording
+
     if isinstance(answer, UnreadableScan):
         return f"{answer.file}: ERROR {answer.cause}"
+    if answer.verdict is Verdict.CANNOT_SAY:
+        return f"{answer.file}: {wording(answer.verdict)}, p(tumor) {answer.probability:.3f}"
     return f"{answer.file}: {answer.verdict} ({answer.confidence:.1f} %), p(tumor) {answer.probability:.3f}"

@@ -110,6 +110,16 @@ def add_sets(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def add_operating_point(parser: argparse._ActionsContainer) -> None:
+    """At which of the bundle's operating points."""
+    parser.add_argument(
+        "--operating-point",
+        default="",
+        metavar="NAME",
+        help="screening, balanced, specific, or what the bundle has (default: its first; see `info --model`)",
+    )
+
+
 def add_allow_leaks(parser: argparse.ArgumentParser, what: str) -> None:
     """The flag that takes a split of which training has seen the test."""
     parser.add_argument("--allow-leaks", action="store_true", help=what)
