@@ -69,7 +69,7 @@ def measure_robustness(
     detector = load_detector(model, engine)
     opened = open_sets(detector, paths, where or {}, leak_check, progress=progress)
     records = drawn(opened.records, most, seed)
-    folder = out or detector.bundle.folder.resolve().parent / FOLDER / _slug(opened.name)
+    folder = out or detector.bundle.folder.resolve().parent / FOLDER / opened.folder_name
     say(f"{detector.model}: {len(records)} pictures in {1 + STRENGTHS * len(chosen)} forms each")
     logits = _scored(detector, records, chosen, seed, folder, progress=progress)
     refusal = pooling_refusal([_truth(record) for record in records], [record.source for record in records])
@@ -199,7 +199,3 @@ def _facts(detector: Detector, opened: Opened, records: Sequence[Record], seed: 
 
 def _truth(record: Record) -> int:
     return int(record.label == "tumor")
-
-
-def _slug(name: str) -> str:
-    return "".join(c if c.isalnum() or c in ".=,+-" else "_" for c in name).strip("._")[:100] or "set"
