@@ -110,7 +110,7 @@ def _measured(evidence: Floats, lesion: Mask, *, peak: bool) -> Located:
     import cv2
 
     size = lesion.shape[0]
-    spread = cv2.resize(evidence, (size, size), interpolation=cv2.INTER_LINEAR)
+    spread = np.asarray(cv2.resize(evidence, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
     for_tumor = np.maximum(spread, 0)
     total = float(for_tumor.sum())
     mass = float(for_tumor[lesion].sum()) / total if total > 0 else 0.0

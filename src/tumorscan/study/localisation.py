@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +22,7 @@ from tumorscan.study.external_leaks import LeakCheck
 from tumorscan.study.localisation_report import write_localisation
 from tumorscan.study.localisation_result import Found, Localisation, Part
 from tumorscan.study.opened import drawn, open_sets
-from tumorscan.types import Frame, Prepared, Scan
+from tumorscan.types import Frame, Prepared, Scan, Verdict
 
 FOLDER: Final = "localisation"
 RANDOM, CENTRE = "random map", "middle of the picture"
@@ -78,8 +77,8 @@ def measure_localisation(
         records = list(drawn(records, most, seed))
     say(f"{detector.model}: where it looks on {len(records)} pictures with a known lesion")
     bar = tqdm(records, desc="looking", unit="picture", disable=not progress)
-    twins = {name: _always_tumor(other) for name, other in others.items()}
-    job = _Look(_always_tumor(detector), detector.operating_point.threshold, twins, lesions, seed)
+    own, *twins = (_SaysTumor(one.bundle, one.engine) for one in (detector, *others.values()))
+    job = _Look(detector, own, dict(zip(others, twins, strict=True)), lesions, seed)
     looked = [job(record) for record in bar]
     found = [one for one in looked if one is not None]
     if not found:
@@ -99,11 +98,11 @@ def measure_localisation(
 
 @dataclass(frozen=True)
 class _Look:
-    """What is done with one picture; the detectors always say "tumor", the threshold is the shipped one."""
+    """What is done with one picture."""
 
     detector: Detector
-    threshold: float
-    others: Mapping[str, Detector]
+    own: _SaysTumor
+    others: Mapping[str, _SaysTumor]
     lesions: Mapping[Path, Lesion]
     seed: int
 
@@ -116,7 +115,7 @@ class _Look:
         if not region.any():
             return None
         rng = np.random.default_rng([self.seed, int(record.pixels_sha256[:12], 16)])
-        p, evidence = _map_for_tumor(self.detector, scan, prepared)
+        p, evidence = _map_for_tumor(self.own, scan, prepared)
         measured = {self.detector.model: located(evidence, region)}
         for name, other in self.others.items():
             seen = other.prepare(scan)
@@ -129,7 +128,7 @@ class _Look:
             )
         measured[RANDOM] = located(random_map(evidence.shape, rng), region)
         measured[CENTRE] = located(centre_map(evidence.shape), region)
-        said = p >= self.threshold
+        said = self.detector.verdict(p) is Verdict.TUMOR
         return Found(record, measured, said, p, self._falls(prepared, evidence, rng))
 
     def _falls(
@@ -148,17 +147,17 @@ class _Look:
         return float(logits[0] - logits[1]), float(logits[0] - logits[2:].mean())
 
 
-def _always_tumor(detector: Detector) -> Detector:
-    """A twin that reports a tumor at any probability, so that what it explains is always a tumor."""
-    twin = copy.copy(detector)
-    twin.operating_point = replace(detector.operating_point, threshold=0.0)
-    return twin
+class _SaysTumor(Detector):
+    """Reports a tumor at any probability, so that what it explains is always a tumor."""
+
+    def verdict(self, _: float) -> Verdict:
+        return Verdict.TUMOR
 
 
-def _map_for_tumor(detector: Detector, scan: Scan, prepared: Prepared) -> tuple[float, NDArray[np.float32]]:
-    """The probability, and the evidence for "tumor"; the detector is one that always says so."""
-    finding, explanation = detector.explain(scan, prepared)
-    return finding.probability, explanation.evidence
+def _map_for_tumor(twin: _SaysTumor, scan: Scan, prepared: Prepared) -> tuple[float, NDArray[np.float32]]:
+    """The probability, 0 where the picture was refused before it had one, and the evidence for "tumor"."""
+    finding, explanation = twin.explain(scan, prepared)
+    return float(finding.probability or 0.0), explanation.evidence
 
 
 def _region(lesion: Lesion, scan: Scan, frame: Frame) -> NDArray[np.bool_]:

@@ -14,7 +14,6 @@ import numpy as np
 from tumorscan.data.corrupt import CORRUPTIONS, STRENGTHS
 from tumorscan.data.parallel import in_order
 from tumorscan.data.records import Record
-from tumorscan.detect.calibrate import probability
 from tumorscan.detect.detector import Detector, load_detector
 from tumorscan.errors import DataError, EnvironmentProblem, SettingsError
 from tumorscan.evaluate.robustness import Curve, curves
@@ -178,7 +177,7 @@ def _curves(
 ) -> tuple[Curve, ...]:
     known = all(record.patient for record in records)
     tables = {
-        name: probability(np.array([one[name] for one in logits]).T, detector.temperature)
+        name: np.array([[_probability(detector, logit) for logit in one[name]] for one in logits]).T
         for name in (name for name in CORRUPTIONS if name in logits[0])
     }
     return curves(
@@ -189,6 +188,10 @@ def _curves(
         unit="patients" if known else "groups",
         refusal=refusal,
     )
+
+
+def _probability(detector: Detector, logit: float) -> float:
+    return float(detector.finding("", logit, (), {}).probability or 0.0)
 
 
 def _facts(detector: Detector, opened: Opened, records: Sequence[Record], seed: int) -> list[tuple[str, str]]:
