@@ -199,7 +199,8 @@ class ModelSettings:
 
     Attributes:
         trunk: the convolutional network.
-        weights: `imagenet`, `none`, or a path to .npz, .weights.h5 or .keras.
+        weights: `imagenet`, `none`, `default` (the shipped bundle's), or a path to .npz, .weights.h5 or
+            .keras.
         cut: name of the trunk's layer that the head stands on; empty for the last one.
         head: `pooled` is the original's, `evidence` gives a logit a cell of the map.
         dense: width of the head.
@@ -388,6 +389,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
         "split": {"validation": 0.05, "calibration": 0.15, "test": 0.15},
         "model": {"cut": "conv4_block5_out", "head": "evidence", "dense": 128, "dropout": 0.2},
+        "decide": {"calibration": "auto", "points": "all", "band": 0.03},
     },
     # Small and short: the demo and the tests draw phantoms and train this from nothing in seconds.
     "quick": {

@@ -65,6 +65,11 @@ def _skull(plane: Plane) -> NDArray[np.bool_] | None:
     return np.asarray(depth < 0.16 * depth.max(), np.bool_)
 
 
+def _as_it_is(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) -> Plane:  # noqa: ARG001 - a Change
+    """`strip` is no change of levels: `imitate` does it."""
+    return plane
+
+
 def _gamma(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) -> Plane:  # noqa: ARG001 - a Change
     return np.power(plane, np.float32(2 ** rng.uniform(-1, 1)))
 
@@ -148,7 +153,7 @@ def _float(plane: NDArray[Any]) -> Plane:
 
 
 _CHANGES: Final[dict[str, Change]] = {
-    "strip": lambda plane, head, rng: plane,
+    "strip": _as_it_is,
     "inversion": _inversion,
     "curve": _curve,
     "gamma": _gamma,

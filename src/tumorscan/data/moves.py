@@ -39,8 +39,9 @@ def paste(donor: Picture, box: Box, target: Picture, rng: np.random.Generator) -
     """Lay what is in a donor's box into another picture, near the same place, somewhat scaled.
 
     Args:
-        donor, target: uint8 RGB with equal channels, S x S x 3.
+        donor: uint8 RGB with equal channels, S x S x 3.
         box: in the donor, as fractions.
+        target: uint8 RGB with equal channels, S x S x 3.
         rng: of the place, the size and the turn.
 
     Returns:

@@ -151,6 +151,20 @@ def selected_rows(path: Path, where: Mapping[str, str]) -> list[tuple[int, dict[
     return rows
 
 
+def selected_files(path: Path, where: Mapping[str, str]) -> set[Path]:
+    """The files (resolved) of the rows that `selected_rows` gives; none of a folder, or without the column.
+
+    Raises:
+        DataError: the csv cannot be read, or has the columns and no such row.
+    """
+    if path.suffix.lower() != ".csv":
+        return set()
+    rows = read_table(path, ("file", "label"))
+    if not rows or not set(where) <= set(rows[0][1]):
+        return set()
+    return {file_of(row["file"], path.parent) for _, row in selected_rows(path, where)}
+
+
 def divided_patients(path: Path) -> list[str]:
     """Patients whose pictures stand in two folds of a csv that brings folds of its own.
 

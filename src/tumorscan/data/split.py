@@ -90,8 +90,8 @@ def make_source_split(catalog: Catalog, settings: SplitSettings, held_out: Colle
         groups = count_labels(mine)
         if mine and len(groups) < len(shares):
             raise DataError(
-                f"source {source}: {len(groups)} groups of pictures, and each of the {len(shares)} splits needs "
-                "one of its own: add pictures of other patients, or leave the source out"
+                f"source {source}: {len(groups)} groups of pictures, and each of the {len(shares)} splits "
+                "needs one of its own: add pictures of other patients, or leave the source out"
             )
         part_of |= deal(groups, shares, settings.seed)
     for record in kept:

@@ -13,7 +13,7 @@ from tumorscan.errors import require
 
 
 def stacked(made: Sequence[Example]) -> tuple[NDArray[np.uint8], tuple[NDArray[np.float32], ...]]:
-    """Pictures (uint8, N x S x S x 3); cells with their weights (N x g x g x 2), labels with theirs (N x 2)."""
+    """Pictures (uint8, N x S x S x 3); cells and weights (N x g x g x 2), labels and weights (N x 2)."""
     cells = np.stack([np.stack([one.cells, one.cell_weights], axis=-1) for one in made])
     labels = np.array([[one.label, one.weight] for one in made], np.float32)
     return np.stack([one.picture for one in made]), (cells, labels)

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from tumorscan.config import ModelSettings
 from tumorscan.errors import BundleError, TumorscanError, require
-from tumorscan.model.network import trunk_layers
+from tumorscan.model.bundle import WEIGHTS, default_bundle
+from tumorscan.model.heads import CELLS
+from tumorscan.model.network import head_layers, trunk_layers
 from tumorscan.model.trunk import bare_trunk
 
 Named = dict[str, NDArray[Any]]
@@ -55,12 +57,12 @@ class WeightsReport:
 
 
 def load_trunk_weights(network: Any, settings: ModelSettings) -> WeightsReport:
-    """Fill the trunk of a network from `settings.weights`.
+    """Fill the trunk of a network from `settings.weights`, and an evidence head from a file that has one.
 
     Raises:
         BundleError: the file is missing, damaged, of another network, or the download failed.
     """
-    source = settings.weights
+    source = str(default_bundle() / WEIGHTS) if settings.weights == "default" else settings.weights
     layers = trunk_layers(network)
     if source == "none":
         return WeightsReport(source, "", (), tuple(sorted(_variables(layers))))
@@ -68,6 +70,9 @@ def load_trunk_weights(network: Any, settings: ModelSettings) -> WeightsReport:
         (_imagenet(settings.trunk), "") if source == "imagenet" else _from_file(Path(source), settings)
     )
     filled = fill(layers, named, source)
+    if settings.head == "evidence" and f"{CELLS}/kernel" in named:
+        # The weights of another evidence head: its training goes on.
+        fill(head_layers(network), named, source)
     if not filled:
         raise BundleError(
             f"{source}: holds no variable of {settings.trunk}; was it saved from another network?"

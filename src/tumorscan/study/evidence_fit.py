@@ -57,7 +57,8 @@ def fit_evidence(
     """Train a network with an evidence head; see `model.evidence`.
 
     Args:
-        train, validation: records of both splits.
+        train: records to learn from.
+        validation: records that each epoch is judged on.
         lesions: where the tumors are, by picture; pictures without one teach by their label.
         settings: of the run; `model.head` is "evidence".
         state: of the training; what is there is gone on from.
@@ -77,8 +78,8 @@ def fit_evidence(
     )
     if not boxed:
         say(
-            "no training picture has a box or a mask, so places are learnt from labels alone: better name a csv "
-            "with the columns file,label,box_x,box_y,box_w,box_h (or mask)"
+            "no training picture has a box or a mask, so places are learnt from labels alone: better name a "
+            "csv with the columns file,label,box_x,box_y,box_w,box_h (or mask)"
         )
     network, report = start_network(settings, settings.evidence.seed)
     grid = int(seams(network).map.shape[1])

@@ -133,8 +133,8 @@ def leave_one_out(catalog: Catalog, settings: Settings, only: Sequence[str] = ()
         rest = {record.label for record in catalog.records if record.group not in groups}
         if len(rest) < 2:
             raise DataError(
-                f"source {name}: the other sources hold {' and '.join(sorted(rest)) or 'nothing'} only, so nothing "
-                "can be trained without it: add a source of the other class"
+                f"source {name}: the other sources hold {' and '.join(sorted(rest)) or 'nothing'} only, so "
+                "nothing can be trained without it: add a source of the other class"
             )
         fits.append(Fit(name, make_source_split(catalog, settings.split, groups), settings))
     return fits
@@ -161,7 +161,7 @@ def folds_of(catalog: Catalog, source: str, settings: Settings, folds: int, seed
 def run_fits(
     fits: Sequence[Fit], lesions: Mapping[Path, Lesion], folder: Path, *, say: Say = lambda _: None
 ) -> dict[str, HeldOut]:
-    """Do all fits, each in a process of its own (TensorFlow gives memory back only then); goes on after a kill.
+    """Do all fits, each in a process of its own: TensorFlow gives memory back only then. Resumes after a kill.
 
     Args:
         fits: what to train.

@@ -38,6 +38,12 @@ class Opened:
         """Of all sets together."""
         return "+".join(look.external.name for look in self.looks)
 
+    @property
+    def folder_name(self) -> str:
+        """The name, fit for a folder."""
+        safe = "".join(c if c.isalnum() or c in ".=,+-" else "_" for c in self.name)
+        return safe.strip("._")[:100] or "set"
+
     def facts(self, detector: Detector) -> list[tuple[str, str]]:
         """What a report says of the sets and the model."""
         point = detector.operating_point
@@ -58,6 +64,17 @@ class Opened:
             ("Operating point", f"{point.name}: a tumor is said at {point.threshold:.4g} or more"),
             ("Fitted on", f"{point.fitted_on}; there {reached}"),
         ]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Facts as they stand."""
+
+    rows: tuple[tuple[str, str], ...]
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Name and text, in the order of the report."""
+        return list(self.rows)
 
 
 def open_sets(

@@ -14,7 +14,6 @@ import numpy as np
 from tumorscan.data.corrupt import CORRUPTIONS, STRENGTHS
 from tumorscan.data.parallel import in_order
 from tumorscan.data.records import Record
-from tumorscan.detect.calibrate import probability
 from tumorscan.detect.detector import Detector, load_detector
 from tumorscan.errors import DataError, EnvironmentProblem, SettingsError
 from tumorscan.evaluate.robustness import Curve, curves
@@ -69,7 +68,7 @@ def measure_robustness(
     detector = load_detector(model, engine)
     opened = open_sets(detector, paths, where or {}, leak_check, progress=progress)
     records = drawn(opened.records, most, seed)
-    folder = out or detector.bundle.folder.resolve().parent / FOLDER / _slug(opened.name)
+    folder = out or detector.bundle.folder.resolve().parent / FOLDER / opened.folder_name
     say(f"{detector.model}: {len(records)} pictures in {1 + STRENGTHS * len(chosen)} forms each")
     logits = _scored(detector, records, chosen, seed, folder, progress=progress)
     refusal = pooling_refusal([_truth(record) for record in records], [record.source for record in records])
@@ -178,7 +177,7 @@ def _curves(
 ) -> tuple[Curve, ...]:
     known = all(record.patient for record in records)
     tables = {
-        name: probability(np.array([one[name] for one in logits]).T, detector.temperature)
+        name: np.array([[_probability(detector, logit) for logit in one[name]] for one in logits]).T
         for name in (name for name in CORRUPTIONS if name in logits[0])
     }
     return curves(
@@ -191,6 +190,10 @@ def _curves(
     )
 
 
+def _probability(detector: Detector, logit: float) -> float:
+    return float(detector.finding("", logit, (), {}).probability or 0.0)
+
+
 def _facts(detector: Detector, opened: Opened, records: Sequence[Record], seed: int) -> list[tuple[str, str]]:
     tumors = sum(_truth(record) for record in records)
     drawn_ = f"{len(records)} of {len(opened.records)} pictures, {tumors} with a tumor"
@@ -199,7 +202,3 @@ def _facts(detector: Detector, opened: Opened, records: Sequence[Record], seed: 
 
 def _truth(record: Record) -> int:
     return int(record.label == "tumor")
-
-
-def _slug(name: str) -> str:
-    return "".join(c if c.isalnum() or c in ".=,+-" else "_" for c in name).strip("._")[:100] or "set"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,7 @@ from tumorscan.evaluate.pictures import steps_figure
 from tumorscan.evaluate.report import write_metrics, write_report
 from tumorscan.evaluate.robustness_blocks import curves_figure, robustness_sections
 from tumorscan.read import read_scan
+from tumorscan.study.opened import Listed
 from tumorscan.study.robustness_result import Robustness, spoilt
 from tumorscan.types import Interval, Step
 
@@ -21,17 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _HEADLINE_STRENGTH = 3
-
-
-@dataclass(frozen=True)
-class Listed:
-    """Facts as they stand."""
-
-    rows: tuple[tuple[str, str], ...]
-
-    def facts(self) -> list[tuple[str, str]]:
-        """Name and text, in the order of the report."""
-        return list(self.rows)
 
 
 def write_robustness(result: Robustness, seed: int) -> None:

@@ -17,17 +17,20 @@ import tumorscan
 from tumorscan.atomic import atomic_write_bytes, atomic_write_text
 from tumorscan.config import Settings, read_settings, to_toml
 from tumorscan.data.batches import PreparedPictures, default_cache
-from tumorscan.data.catalog import build_catalog, read_catalog, write_catalog
+from tumorscan.data.catalog import Catalog, build_catalog, read_catalog, write_catalog
 from tumorscan.data.records import Record
-from tumorscan.data.split import Split, make_split, read_split, write_split
+from tumorscan.data.sources import selected_files
+from tumorscan.data.split import Split, make_source_split, make_split, read_split, write_split
 from tumorscan.detect.engines.keras_engine import KerasEngine
-from tumorscan.errors import BundleError, EnvironmentProblem, SettingsError
+from tumorscan.errors import BundleError, DataError, EnvironmentProblem, SettingsError
 from tumorscan.evaluate.card import write_card
 from tumorscan.model.bundle import WEIGHTS, Bundle, Manifest, read_bundle, write_bundle
-from tumorscan.model.checkpoint import npz_bytes
+from tumorscan.model.checkpoint import Checkpoints, npz_bytes
+from tumorscan.model.halve import halved
 from tumorscan.model.train import Trained, TrainingData, train
 from tumorscan.model.weights import named_weights
 from tumorscan.study.decision import fit_decision
+from tumorscan.study.evidence_fit import fit_evidence, lesions_of
 from tumorscan.study.export import ParityPictures, export_bundle
 from tumorscan.study.leaks import Leaks, refuse_leaks, split_leaks
 
@@ -63,6 +66,7 @@ def train_run(
     settings: Settings,
     folder: Path,
     *,
+    test_where: Mapping[str, str] | None = None,
     allow_leaks: bool = False,
     progress: bool = False,
     say: Say = lambda _: None,
@@ -73,6 +77,7 @@ def train_run(
         sources: folders of pictures or catalogs (csv).
         settings: of the whole run.
         folder: where everything goes; the bundle is its subfolder `bundle`.
+        test_where: the test split is every group with a csv row that holds these values; by lots if None.
         allow_leaks: train on a split that was read back although its parts share pictures; the bundle's
             lineage says so.
         progress: bars on stderr.
@@ -83,18 +88,25 @@ def train_run(
         DataError, BundleError, EnvironmentProblem: as their messages say.
     """
     _claim(folder, settings)
-    split, leaks = _split(sources, settings, folder, allow_leaks=allow_leaks, progress=progress, say=say)
+    split, leaks = _split(
+        sources, settings, folder, test_where, allow_leaks=allow_leaks, progress=progress, say=say
+    )
     parts = {
         name: load_part(split.parts[name], settings, progress=progress)
         for name in ("train", "validation", "calibration")
     }
-    data = TrainingData(
-        parts["train"].pictures,
-        parts["train"].labels,
-        parts["validation"].pictures,
-        parts["validation"].labels,
-    )
-    trained = train(data, settings, folder / STATE, progress=progress)
+    if settings.model.head == "evidence":
+        trained = fit_evidence(
+            split.parts["train"],
+            split.parts["validation"],
+            lesions_of(sources),
+            settings,
+            Checkpoints(folder / STATE),
+            progress=progress,
+            say=say,
+        )
+    else:
+        trained = train(_pooled_data(parts), settings, folder / STATE, progress=progress)
     say(str(trained.weights))
     chosen = trained.chosen
     say(f"chosen: {chosen.phase} phase, epoch {chosen.epoch + 1}, validation AUC {chosen.val_auc:.3f}")
@@ -115,6 +127,11 @@ def train_run(
     return bundle
 
 
+def _pooled_data(parts: Mapping[str, Part]) -> TrainingData:
+    train, validation = parts["train"], parts["validation"]
+    return TrainingData(train.pictures, train.labels, validation.pictures, validation.labels)
+
+
 def _exported(bundle: Bundle, parts: Mapping[str, Part], say: Say) -> Bundle:
     """The bundle with its ONNX export; where that fails it stays as it is, and Keras answers."""
     pictures = ParityPictures(
@@ -125,7 +142,9 @@ def _exported(bundle: Bundle, parts: Mapping[str, Part], say: Say) -> Bundle:
         real=True,
     )
     try:
-        return export_bundle(bundle, pictures, int8=False, say=say).bundle
+        return export_bundle(
+            bundle, pictures, int8=bundle.manifest.settings.model.head == "evidence", say=say
+        ).bundle
     except (BundleError, EnvironmentProblem) as error:
         say(
             f"trained, but not exported to ONNX ({error}); "
@@ -166,6 +185,7 @@ def _split(
     sources: Sequence[Path],
     settings: Settings,
     folder: Path,
+    test_where: Mapping[str, str] | None,
     *,
     allow_leaks: bool,
     progress: bool,
@@ -186,10 +206,23 @@ def _split(
         write_catalog(catalog, folder / CATALOG)
     for skipped in catalog.skipped:
         say(f"skipped {skipped.file}: {skipped.cause}")
-    split = make_split(catalog, settings.split)
+    split = _lots(catalog, sources, settings, test_where or {})
     write_split(split, folder / SPLIT)
     say("; ".join(f"{name} {_counts(records)}" for name, records in split.parts.items() if records))
     return split, None
+
+
+def _lots(catalog: Catalog, sources: Sequence[Path], settings: Settings, where: Mapping[str, str]) -> Split:
+    if settings.model.head != "evidence" and not where:
+        return make_split(catalog, settings.split)
+    chosen = {file for source in sources for file in selected_files(source, where)} if where else set()
+    held_out = {record.group for record in catalog.records if record.file in chosen}
+    if where and not held_out:
+        raise DataError(
+            f"no picture has {', '.join(f'{k}={v}' for k, v in where.items())} in a csv among the sources, "
+            "so nothing can be held out as the test split"
+        )
+    return make_source_split(catalog, settings.split, held_out)
 
 
 def _counts(records: Sequence[Record]) -> str:
@@ -223,9 +256,10 @@ def _write(
         lineage=_lineage(trained, split, leaks),
         **decided.fields(),
     )
-    return write_bundle(
-        folder / BUNDLE, manifest, {WEIGHTS: npz_bytes(named_weights(trained.network.layers))}
-    )
+    named = named_weights(trained.network.layers)
+    if settings.model.head == "evidence":
+        named = halved(named)
+    return write_bundle(folder / BUNDLE, manifest, {WEIGHTS: npz_bytes(named)})
 
 
 def _lineage(trained: Trained, split: Split, leaks: Leaks | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from tumorscan.app.commands import held_out, leak_experiment, robustness
+from tumorscan.app.commands import held_out, leak_experiment, localisation, robustness
 
 if TYPE_CHECKING:
     from tumorscan.app.commands import Command
@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 HELP = "what a leak is worth, how a bundle bears spoilt scans, and other studies"
 DESCRIPTION = "Studies, each with arguments of its own: tumorscan experiment NAME --help"
 
-EXPERIMENTS: dict[str, Command] = {"leak": leak_experiment, "robustness": robustness, "sources": held_out}
+EXPERIMENTS: dict[str, Command] = {
+    "leak": leak_experiment,
+    "localisation": localisation,
+    "robustness": robustness,
+    "sources": held_out,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from tumorscan.config import PRESETS, Settings, changed, preset, read_settings
 from tumorscan.errors import SettingsError
+from tumorscan.model.bundle import default_bundle
 
 RESEARCH_USE = "Research and teaching software: not a medical device, never a diagnosis."
 
@@ -33,7 +34,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     """What a training needs besides its data: settings, and where the weights come from."""
     parser.add_argument(
-        "--weights", metavar="SOURCE", help="imagenet (download), none, or a .npz, .weights.h5 or .keras file"
+        "--weights",
+        metavar="SOURCE",
+        help="imagenet (download), none, default (the shipped model's), or a .npz, .weights.h5 or .keras file",
     )
     add_settings(parser)
 
@@ -61,7 +64,11 @@ def _add_set(parser: argparse.ArgumentParser) -> None:
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Which bundle answers, on which engine."""
     parser.add_argument(
-        "--model", type=Path, required=True, metavar="BUNDLE", help="folder of a bundle, or of a finished run"
+        "--model",
+        type=Path,
+        default=default_bundle(),
+        metavar="BUNDLE",
+        help="folder of a bundle, or of a finished run (default: the shipped one)",
     )
     parser.add_argument(
         "--engine",
@@ -136,7 +143,7 @@ def recipe_of(options: argparse.Namespace) -> Settings:
     settings, weights = settings_of(options), options.weights
     if weights is None:
         return settings
-    source = weights if weights in ("imagenet", "none") else str(Path(weights).resolve())
+    source = weights if weights in ("imagenet", "none", "default") else str(Path(weights).resolve())
     return replace(settings, model=replace(settings.model, weights=source))
 
 

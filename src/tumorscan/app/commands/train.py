@@ -12,14 +12,15 @@ from tumorscan.app.commands.shared import (
     emit,
     recipe_of,
     say,
+    selection,
     shows_progress,
 )
 
 HELP = "train a model on folders or csv files and write its bundle"
 DESCRIPTION = """\
 Catalogs the pictures, splits them by group into train, validation, calibration and test, prepares
-them, trains in two phases, fits temperature and threshold on the calibration split, and writes the
-bundle to OUT/bundle. The test split is not opened. A killed run goes on when the same command is
+them, trains (in two phases, or an evidence head in three), fits temperature and threshold on the
+calibration split, and writes the bundle to OUT/bundle. The test split is not opened. A killed run goes on when the same command is
 given again."""
 
 
@@ -28,6 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sources", nargs="+", type=Path, metavar="FOLDER|CSV")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     add_recipe(parser)
+    parser.add_argument(
+        "--test-where",
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE",
+        help="the test split is every patient or group with a csv row that holds it, and no lots are drawn",
+    )
     add_allow_leaks(
         parser, "take a split.csv of OUT whose parts share copies or patients; the bundle's lineage says so"
     )
@@ -43,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
         options.sources,
         settings,
         options.out,
+        test_where=selection(options.test_where),
         allow_leaks=options.allow_leaks,
         progress=shows_progress(options),
         say=say,
