@@ -161,7 +161,7 @@ def folds_of(catalog: Catalog, source: str, settings: Settings, folds: int, seed
 def run_fits(
     fits: Sequence[Fit], lesions: Mapping[Path, Lesion], folder: Path, *, say: Say = lambda _: None
 ) -> dict[str, HeldOut]:
-    """Do all fits, each in a process of its own: TensorFlow gives memory back only then. Resumes after a kill.
+    """Do all fits, each in a process of its own: TensorFlow gives memory back only then. Resumes.
 
     Args:
         fits: what to train.

@@ -36,7 +36,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         metavar="SOURCE",
-        help="imagenet (download), none, default (the shipped model's), or a .npz, .weights.h5 or .keras file",
+        help="imagenet (download), none, default (the shipped ones), or a .npz, .weights.h5 or .keras file",
     )
     add_settings(parser)
 

@@ -20,8 +20,8 @@ HELP = "train a model on folders or csv files and write its bundle"
 DESCRIPTION = """\
 Catalogs the pictures, splits them by group into train, validation, calibration and test, prepares
 them, trains (in two phases, or an evidence head in three), fits temperature and threshold on the
-calibration split, and writes the bundle to OUT/bundle. The test split is not opened. A killed run goes on when the same command is
-given again."""
+calibration split, and writes the bundle to OUT/bundle. The test split is not opened. A killed run goes
+on when the same command is given again."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
