@@ -55,7 +55,7 @@ def answer_html(answer: Answer, point: OperatingPoint) -> str:
     """
     return f"""
 <article class="ts-answer" data-verdict="{escape(answer.finding.verdict)}"
-  data-probability="{answer.finding.probability!r}">
+  data-probability="{"" if answer.finding.probability is None else repr(answer.finding.probability)}">
   <div class="ts-top">{_scan(answer.scan)}{_verdict(answer.finding, point)}</div>
   {_steps(answer.prepared)}
   {_details(answer, point)}
@@ -75,6 +75,11 @@ def refusal_html(error: UnreadableScan) -> str:
 
 def meaning(finding: Finding) -> str:
     """What the numbers say, in plain words."""
+    if finding.probability is None or finding.confidence is None:
+        return (
+            "This is no slice of a head that the model knows, so it was not asked about a tumor. "
+            "If it is one, use the picture as it left the scanner: whole, grey, in its full size."
+        )
     share = 100 * finding.probability
     text = (
         f"Of 100 pictures that get a probability of {share:.1f} %, about {share:.0f} show a tumor, "
@@ -148,6 +153,8 @@ def _scan(scan: Scan) -> str:
 
 
 def _verdict(finding: Finding, point: OperatingPoint) -> str:
+    if finding.probability is None:
+        return _not_a_head(finding)
     kind = {Verdict.TUMOR: "tumor", Verdict.NO_TUMOR: "none"}.get(finding.verdict, "other")
     share, threshold = 100 * finding.probability, 100 * point.threshold
     return f"""
@@ -161,6 +168,16 @@ def _verdict(finding: Finding, point: OperatingPoint) -> str:
     <div class="ts-legend"><span>Calibrated probability of a tumor <b>{share:.1f} %</b></span>
     <span>threshold {threshold:.1f} %</span></div>
   </div>
+  <p>{escape(meaning(finding))}</p>
+</section>"""
+
+
+def _not_a_head(finding: Finding) -> str:
+    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in finding.reasons)
+    return f"""
+<section class="ts-verdict ts-other">
+  <h2>{_icon(_ICON_OTHER)}<span>{escape(finding.verdict)}</span></h2>
+  <p class="ts-confidence">Refused before any verdict:</p><ul class="ts-reasons">{reasons}</ul>
   <p>{escape(meaning(finding))}</p>
 </section>"""
 

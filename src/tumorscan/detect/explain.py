@@ -82,6 +82,10 @@ class Explanation:
     box: Box | None
 
 
+NOTHING = Explanation(np.zeros((1, 1), np.float32), None, None)
+"""Of a picture that got no verdict."""
+
+
 def read_head(bundle: Bundle) -> PooledHead:
     """The head of an exported bundle.
 

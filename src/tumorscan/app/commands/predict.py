@@ -166,4 +166,6 @@ def _say_model(detector: Detector) -> None:
 def _text(answer: Finding | UnreadableScan) -> str:
     if isinstance(answer, UnreadableScan):
         return f"{answer.file}: ERROR {answer.cause}"
+    if answer.probability is None:
+        return f"{answer.file}: {answer.verdict} ({'; '.join(answer.reasons)})"
     return f"{answer.file}: {answer.verdict} ({answer.confidence:.1f} %), p(tumor) {answer.probability:.3f}"
