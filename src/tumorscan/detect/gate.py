@@ -108,7 +108,8 @@ class Gate:
 def unit_length(embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
     """Each row divided by its length; a row of zeros stays one. M x C."""
     rows = np.asarray(embeddings, np.float64)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    unit: NDArray[np.float64] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return unit
 
 
 def on_axes(

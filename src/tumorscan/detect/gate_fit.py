@@ -20,7 +20,13 @@ SHRINKAGE = 0.1
 MOST_LET_IN = 0.01
 """Share of known negatives, judged by a gate that never saw their kind, which may come in."""
 
+MOST_RAISED = 0.4
+"""The limit rises by so many usual distances at most: negatives far off say nothing of near ones."""
+
 _KINDS_TO_RAISE = 3
+
+# Embeddings of length one that are nearer than this differ by rounding.
+_TWINS = 1e-4
 
 Doubles = NDArray[np.float64]
 
@@ -36,7 +42,8 @@ def fit_gate(
 
     The threshold refuses at most `most_refused` of the calibration split. Where three or more kinds of
     negatives are known it rises further, to where `MOST_LET_IN` of them would come in if their kind were
-    unknown: room that costs nothing goes to heads from scanners that are not in the training.
+    unknown, by `MOST_RAISED` at most: room that costs nothing goes to heads from scanners that are not in
+    the training.
 
     Args:
         train_embeddings: float32, N x C, of slices of heads that the network was trained on.
@@ -62,7 +69,8 @@ def fit_gate(
                 for kind in known
             ]
         )
-        limit = max(limit, float(np.quantile(strange, MOST_LET_IN)))
+        room = float(np.quantile(strange, MOST_LET_IN)) - limit
+        limit += min(max(room, 0.0), MOST_RAISED)
     return replace(gate, threshold=_up(limit))
 
 
@@ -87,7 +95,7 @@ def _distance(heads: Doubles, calibration: Floats) -> Gate:
     # As the bundle keeps it, so that a gate decides the same before it is saved and after.
     bank = on_axes(heads, centre, basis).astype(np.float16)
     usual = np.median(to_neighbours(on_axes(unit_length(calibration), centre, basis), bank))
-    if not usual > 0:
+    if not usual > _TWINS:
         raise DataError("the calibration pictures are those of the training: the gate needs others")
     arrays = (centre, basis, bank, usual, np.zeros(len(centre)), 0.0, 0.0)
     return Gate(*(np.asarray(one, np.float32) for one in arrays))
