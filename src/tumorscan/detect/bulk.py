@@ -19,6 +19,7 @@ from tumorscan.detect.results import check_format, write_results
 from tumorscan.detect.rows import COLUMNS, Item, Row
 from tumorscan.detect.shard import BulkSettings, rows
 from tumorscan.errors import DataError
+from tumorscan.model.bundle import GATE
 from tumorscan.prepare.pipeline import fingerprint
 
 Work = Callable[[Iterable[tuple[int, Item]]], Generator[tuple[int, Row], None, None]]
@@ -111,6 +112,7 @@ def _fingerprint(detector: Detector, settings: BulkSettings) -> str:
         "threshold": detector.operating_point.threshold,
         "operating_point": detector.operating_point.name,
         "engine": detector.engine.name,
+        "gate": detector.bundle.manifest.files.get(GATE),
         "limits": asdict(settings.limits),
     }
     return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()[:16]

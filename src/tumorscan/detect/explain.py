@@ -1,9 +1,9 @@
 """Where the network looked: the cells of an evidence head, or Grad-CAM in closed form.
 
 Grad-CAM (Selvaraju et al. 2017) weighs the channels of the last feature map by the mean gradient of the
-output. Behind global average pooling that gradient is the same in every cell and follows from the head's weights alone: with
-logit = relu(e @ K + b) @ out + offset and e the mean of the map over its cells,
-d logit / d map[y, x, c] = (K @ (out * [e @ K + b > 0]))[c] / (h w).
+output. Behind global average pooling that gradient is the same in every cell and follows from the
+head's weights alone: with logit = relu(e @ K + b) @ out + offset and e the mean of the map
+over its cells, d logit / d map[y, x, c] = (K @ (out * [e @ K + b > 0]))[c] / (h w).
 """
 
 from __future__ import annotations
@@ -83,6 +83,10 @@ class Explanation:
     peak: tuple[float, float] | None
     box: Box | None
     full: float | None = None
+
+
+NOTHING = Explanation(np.zeros((1, 1), np.float32), None, None)
+"""Of a picture that got no verdict."""
 
 
 def read_head(bundle: Bundle) -> PooledHead:

@@ -26,6 +26,8 @@ MANIFEST = "bundle.json"
 WEIGHTS = "weights.npz"
 # What `tumorscan export` adds; each .onnx has its arrays beside it in a file of the same name and ".data".
 ONNX, INT8, HEAD, PARITY = "model.onnx", "model.int8.onnx", "head.npz", "parity.json"
+# What `tumorscan gate --fit` adds.
+GATE = "gate.npz"
 
 
 @dataclass(frozen=True)

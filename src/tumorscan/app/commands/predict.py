@@ -178,6 +178,8 @@ def _text(answer: Finding | UnreadableScan) -> str:
 
     if isinstance(answer, UnreadableScan):
         return f"{answer.file}: ERROR {answer.cause}"
+    if answer.probability is None:
+        return f"{answer.file}: {answer.verdict} ({'; '.join(answer.reasons)})"
     if answer.verdict is Verdict.CANNOT_SAY:
         return f"{answer.file}: {wording(answer.verdict)}, p(tumor) {answer.probability:.3f}"
     return f"{answer.file}: {answer.verdict} ({answer.confidence:.1f} %), p(tumor) {answer.probability:.3f}"
