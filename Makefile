@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 SHELL  := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-fast lint types contracts check bench docs-check lock clean
+.PHONY: help env demo train-default test test-fast lint types contracts check bench docs-check lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -31,6 +31,16 @@ demo: env ## draw phantoms, train briefly, predict, write the report
 	@echo
 	@echo "report:  demo/run/report/report.html"
 	@echo "page:    $(BIN)/tumorscan app --model demo/run    then open http://127.0.0.1:7860"
+
+DATA    ?= ../shared/data
+WEIGHTS ?= ../shared/weights/resnet50v2_imagenet_conv1_conv4.npz
+RUN     ?= runs/default
+SEED    ?= 1
+
+train-default: env ## the shipped model again, from the pictures in DATA: hours on two cores, resumable
+	$(BIN)/tumorscan train $(DATA)/figshare.csv $(DATA)/kaggle253 $(DATA)/no_tumor --preset evidence \
+	  --weights $(WEIGHTS) --test-where fold=5 --set evidence.seed=$(SEED) --out $(RUN)
+	$(BIN)/tumorscan gate $(RUN) --fit $(RUN)/split.csv --negatives $(DATA)/not_brain_mri
 
 bench: env ## denoising, training on cached features, search for copies: times and likeness
 	$(BIN)/python benchmarks/prepare.py
