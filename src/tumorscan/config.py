@@ -15,6 +15,9 @@ from tumorscan.errors import SettingsError
 
 T = TypeVar("T")
 
+SHIPPED = Path(__file__).parent / "bundles" / "default"
+"""Folder of the bundle that comes with tumorscan."""
+
 
 def _within(owner: object, name: str, low: float, high: float) -> None:
     value = getattr(owner, name)

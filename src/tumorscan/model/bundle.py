@@ -190,11 +190,6 @@ def _write(
     return Bundle(folder, manifest)
 
 
-def default_bundle() -> Path:
-    """Folder of the bundle that is shipped with tumorscan."""
-    return Path(__file__).parent.parent / "bundles" / "default"
-
-
 def read_bundle(path: Path) -> Bundle:
     """Read and verify a bundle.
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tumorscan.config import ModelSettings
+from tumorscan.config import SHIPPED, ModelSettings
 from tumorscan.errors import BundleError, TumorscanError, require
-from tumorscan.model.bundle import WEIGHTS, default_bundle
+from tumorscan.model.bundle import WEIGHTS
 from tumorscan.model.heads import CELLS
 from tumorscan.model.network import head_layers, trunk_layers
 from tumorscan.model.trunk import bare_trunk
@@ -62,7 +62,7 @@ def load_trunk_weights(network: Any, settings: ModelSettings) -> WeightsReport:
     Raises:
         BundleError: the file is missing, damaged, of another network, or the download failed.
     """
-    source = str(default_bundle() / WEIGHTS) if settings.weights == "default" else settings.weights
+    source = str(SHIPPED / WEIGHTS) if settings.weights == "default" else settings.weights
     layers = trunk_layers(network)
     if source == "none":
         return WeightsReport(source, "", (), tuple(sorted(_variables(layers))))
