@@ -2,9 +2,9 @@
 
     python benchmarks/peers/score.py --model BUNDLE [--data ../shared/data] [--envs FOLDER] [--limit 50]
 
-Each package is installed from the registry into an environment of its own. Sets: figshare's fold 5 (all tumor),
-kaggle253, progression, each source of no_tumor, an all-black picture, and pictures that are no brain MRI.
-Each look of ours at a labelled set is counted in the bundle, as `tumorscan evaluate` does.
+Each package is installed from the registry into an environment of its own. Sets: figshare's fold 5 (all
+tumor), kaggle253, progression, each source of no_tumor, an all-black picture, and pictures that are no
+brain MRI. Each look of ours at a labelled set is counted in the bundle, as `tumorscan evaluate` does.
 """
 
 from __future__ import annotations
