@@ -28,6 +28,11 @@ def spread(values: Sequence[float]) -> Table:
     return {"median": float(middle), "low": float(low), "high": float(high), "n": len(values)}
 
 
+def shown(one: Table) -> str:
+    """A spread as text."""
+    return f"{one['median']:.1f} ({one['low']:.1f}..{one['high']:.1f})"
+
+
 def one_picture(ways: Sequence[Way], files: Sequence[Path], turns: int) -> Table:
     """One picture, warm: each way in turn answers the same file, with a heatmap and without.
 

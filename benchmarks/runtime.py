@@ -25,6 +25,7 @@ import environments
 import measures
 import runtime_report
 from contestants import ORIGINAL, OURS, PEER, Way
+from marked import write_block
 
 from tumorscan.data.phantom import write_phantoms
 from tumorscan.model.bundle import ONNX, read_bundle
@@ -56,6 +57,7 @@ def main() -> None:
             RESULTS.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     (HERE / "README.md").write_text(runtime_report.page(table), encoding="utf-8")
     print(f"-> {HERE / 'README.md'}")
+    write_block("runtime", runtime_report.summary(table))
 
 
 def _options() -> argparse.Namespace:

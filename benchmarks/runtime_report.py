@@ -78,6 +78,21 @@ def page(table: Table) -> str:
     return "\n".join(parts)
 
 
+def summary(table: Table) -> str:
+    """For docs/performance.md: the targets, and where the time of a picture goes."""
+    parts = [_targets(table)]
+    if "arithmetic" in table:
+        found = table["arithmetic"]["result"]
+        stages = found["stages"]
+        whole = sum(one["median"] for one in stages.values())
+        parts += ["| stage of one picture, warm | ms (10..90 %) | share |", "|---|---|---|"]
+        for name, one in stages.items():
+            share = f"{one['median'] / whole:.0%}"
+            parts.append(f"| {name} | {one['median']:.1f} ({one['low']:.1f}..{one['high']:.1f}) | {share} |")
+        parts += ["", _arithmetic(found), _about(table["arithmetic"])]
+    return "\n".join(parts)
+
+
 def _about(measure: Table) -> str:
     return (
         f"{measure['model']}, engine {measure['engine']}, pictures: {measure['pictures']}; "
