@@ -226,7 +226,8 @@ def _prepare(found: Table) -> str:
     low, middle, high = (f"{1e3 * found['contrast'][key]:.2f}" for key in ("low", "median", "high"))
     return (
         "Non-local means (patch 5, distance 3, h = 1.15 sigma) of one picture at the network's size; "
-        f"`benchmarks/prepare.py` says how alike the results are:\n\n{_rows(found['denoise'], 'ms', 1e3, 2)}\n"
+        f"`benchmarks/prepare.py` says how alike the results are:\n\n"
+        f"{_rows(found['denoise'], 'ms', 1e3, 2)}\n"
         f"CLAHE, which is OpenCV's in all ways, takes {middle} ms ({low}..{high}).\n"
     )
 
