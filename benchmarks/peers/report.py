@@ -20,7 +20,8 @@ where one source holds both classes.
 
 Who has seen what: both packages look trained on the public pool of four classes, which holds most of
 figshare, 96 of the 98 pictures of `kaggle253/no`, and the Sartaj set. What ours was trained on is in its
-`card.md`. `progression` is in nobody's training, and both of its classes come from the same heads.
+`card.md`. `progression` is in nobody's training as far as is known, and both of its classes come from the
+same heads.
 """
 
 

