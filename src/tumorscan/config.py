@@ -297,9 +297,6 @@ class EvidenceSettings:
         hardest: share of a picture's empty cells that count as its hard negatives.
         head, upper, whole: the three stages.
         moves, imitate: what else is done to training pictures.
-        calm_after: epochs after which all changes of training pictures calm down: hard pictures teach what
-            not to heed, but a network that sees nothing else never gets sharp on plain ones.
-        calm: what is left then of every probability and range.
     """
 
     pictures: int = 2560
@@ -312,11 +309,9 @@ class EvidenceSettings:
     hardest: float = 0.05
     head: StageSettings = field(default_factory=lambda: StageSettings(1, 1e-3))
     upper: StageSettings = field(default_factory=lambda: StageSettings(10, 3e-4))
-    whole: StageSettings = field(default_factory=lambda: StageSettings(6, 1e-4))
+    whole: StageSettings = field(default_factory=lambda: StageSettings(4, 5e-5))
     moves: MoveSettings = field(default_factory=MoveSettings)
     imitate: ImitateSettings = field(default_factory=ImitateSettings)
-    calm_after: int = 12
-    calm: float = 0.35
 
     def __post_init__(self) -> None:
         _within(self, "pictures", 1, 10**7)
@@ -325,8 +320,6 @@ class EvidenceSettings:
         _within(self, "averaging", 0, 0.9999)
         _within(self, "image_weight", 0, 100)
         _within(self, "hardest", 0.001, 1)
-        _within(self, "calm_after", 0, 10_000)
-        _within(self, "calm", 0, 1)
 
 
 @dataclass(frozen=True)
@@ -414,18 +407,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
     },
 }
-
-
-def scaled(settings: T, factor: float) -> T:
-    """Settings of random changes with every probability and range times a factor.
-
-    Args:
-        settings: of which each number is one.
-        factor: 0 switches all off, 1 leaves them.
-    """
-    numbers = {f.name: getattr(settings, f.name) for f in fields(settings)}  # type: ignore[arg-type]
-    smaller = {name: value * factor for name, value in numbers.items() if isinstance(value, float)}
-    return dataclasses.replace(settings, **smaller)  # type: ignore[type-var]
 
 
 def preset(name: str) -> Settings:

@@ -7,13 +7,13 @@ anybody, in any order and by any number of threads.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tumorscan.config import AugmentSettings, EvidenceSettings, MoveSettings, scaled
+from tumorscan.config import AugmentSettings, EvidenceSettings
 from tumorscan.data.augment import Augmentation, Box, apply, apply_to_mask, draw
 from tumorscan.data.cells import box_mask, cell_targets, oval_mask
 from tumorscan.data.imitate import imitate
@@ -82,11 +82,7 @@ class Examples:
         settings: EvidenceSettings,
     ) -> None:
         self._pictures, self._sources, self._grid = pictures, sources, grid
-        self._settings = settings
-        self._loud = (augment, settings.imitate, settings.moves)
-        # The mirror stays as likely: it makes nothing harder.
-        calm = replace(scaled(augment, settings.calm), flip=augment.flip)
-        self._calm = (calm, scaled(settings.imitate, settings.calm), scaled(settings.moves, settings.calm))
+        self._augment, self._settings = augment, settings
         self._strata: dict[str, list[int]] = {}
         for i, source in enumerate(sources):
             self._strata.setdefault(source.stratum, []).append(i)
@@ -113,11 +109,10 @@ class Examples:
     def make(self, epoch: int, place: int, row: int) -> Example:
         """The example at a place of an epoch, from the picture of a row."""
         rng = np.random.default_rng([self._settings.seed, epoch, place, 2])
-        augment, scanner, moves = self._loud if epoch < self._settings.calm_after else self._calm
-        draft = self._moved(row, moves, rng)
-        lots = draw(augment, rng)
-        looks, stripped = imitate(draft.picture, scanner, rng)
-        picture = apply(looks, lots, augment.fill)
+        draft = self._moved(row, rng)
+        lots = draw(self._augment, rng)
+        looks, stripped = imitate(draft.picture, self._settings.imitate, rng)
+        picture = apply(looks, lots, self._augment.fill)
         return self._finished(draft, picture, lots, stripped)
 
     def plain(self, row: int) -> Example:
@@ -132,8 +127,8 @@ class Examples:
         side = len(picture)
         return _Draft(picture, oval_mask(source.box, side), box_mask(source.box, side), tumor=True)
 
-    def _moved(self, row: int, moves: MoveSettings, rng: np.random.Generator) -> _Draft:
-        source, lot = self._sources[row], rng.random()
+    def _moved(self, row: int, rng: np.random.Generator) -> _Draft:
+        source, moves, lot = self._sources[row], self._settings.moves, rng.random()
         if source.label == "tumor":
             if source.box is not None and source.plane in _TWO_SIDED and lot < moves.hidden:
                 covered = hide(self._pictures[row], source.box)
