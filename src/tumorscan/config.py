@@ -138,18 +138,18 @@ class ImitateSettings:
         strip: scalp and skull taken off, roughly.
     """
 
-    gamma: float = 0.6
-    window: float = 0.4
-    curve: float = 0.15
-    inversion: float = 0.05
-    bias: float = 0.4
-    blur: float = 0.2
-    sharpen: float = 0.15
-    resolution: float = 0.2
-    noise: float = 0.35
-    ghost: float = 0.05
-    resave: float = 0.3
-    strip: float = 0.15
+    gamma: float = 0.3
+    window: float = 0.2
+    curve: float = 0.05
+    inversion: float = 0.02
+    bias: float = 0.2
+    blur: float = 0.1
+    sharpen: float = 0.1
+    resolution: float = 0.1
+    noise: float = 0.15
+    ghost: float = 0.03
+    resave: float = 0.15
+    strip: float = 0.07
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -166,9 +166,9 @@ class MoveSettings:
         hidden: of the boxed pictures whose lesion is covered by the other side of the head.
     """
 
-    moved: float = 0.25
-    decoy: float = 0.15
-    hidden: float = 0.3
+    moved: float = 0.15
+    decoy: float = 0.1
+    hidden: float = 0.15
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -308,8 +308,8 @@ class EvidenceSettings:
     image_weight: float = 1.0
     hardest: float = 0.05
     head: StageSettings = field(default_factory=lambda: StageSettings(1, 1e-3))
-    upper: StageSettings = field(default_factory=lambda: StageSettings(10, 3e-4))
-    whole: StageSettings = field(default_factory=lambda: StageSettings(4, 5e-5))
+    upper: StageSettings = field(default_factory=lambda: StageSettings(6, 2e-4))
+    whole: StageSettings = field(default_factory=lambda: StageSettings(4, 2e-5))
     moves: MoveSettings = field(default_factory=MoveSettings)
     imitate: ImitateSettings = field(default_factory=ImitateSettings)
 
@@ -382,12 +382,13 @@ PRESETS: dict[str, dict[str, Any]] = {
             "grey": True,
         },
         "augment": {
-            "rotation": 0.05,
-            "zoom": 0.25,
-            "shift": 0.1,
-            "stretch": 0.1,
-            "upside_down": 0.05,
-            "quarter": 0.05,
+            "rotation": 0.04,
+            "zoom": 0.12,
+            "brightness": 0.05,
+            "shift": 0.05,
+            "stretch": 0.05,
+            "upside_down": 0.02,
+            "quarter": 0.02,
             "fill": "black",
         },
         "split": {"validation": 0.05, "calibration": 0.15, "test": 0.15},
