@@ -63,7 +63,7 @@ def test_a_bright_dot_stays_in_the_moved_mask(
     assume(there.any())
     box = apply_to_box(tuple(v / SIDE for v in corners), lots)
     assert box is not None
-    inside = 0.02 < box[0] and box[0] + box[2] < 0.98 and 0.02 < box[1] and box[1] + box[3] < 0.98
+    inside = box[0] > 0.02 and box[0] + box[2] < 0.98 and box[1] > 0.02 and box[1] + box[3] < 0.98
     # A box in the middle of the picture: no reflection of the dot comes in beside it.
     assume(inside)
     found = moved > 130
