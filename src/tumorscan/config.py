@@ -173,6 +173,10 @@ class MoveSettings:
     def __post_init__(self) -> None:
         for one in fields(self):
             _within(self, one.name, 0, 1)
+        if self.moved + self.decoy > 1:
+            raise SettingsError(
+                f"MoveSettings: moved {self.moved:g} and decoy {self.decoy:g} add up to more than 1"
+            )
 
 
 @dataclass(frozen=True)
@@ -290,7 +294,7 @@ class EvidenceSettings:
         pictures: examples of an epoch, dealt to the sources by the square root of their sizes.
         batch: pictures a step.
         seed: of everything that is drawn.
-        top: the `top` stage trains the trunk's layers whose names begin so.
+        top: the `upper` stage trains the trunk's layers whose names begin so.
         decay: AdamW's weight decay.
         averaging: momentum of the running mean of the weights, which is what is kept.
         image_weight: of the picture's loss beside the cells'.
@@ -316,6 +320,7 @@ class EvidenceSettings:
     def __post_init__(self) -> None:
         _within(self, "pictures", 1, 10**7)
         _within(self, "batch", 2, 4096)
+        _within(self, "seed", 0, 2**31 - 1)
         _within(self, "decay", 0, 1)
         _within(self, "averaging", 0, 0.9999)
         _within(self, "image_weight", 0, 100)

@@ -31,7 +31,7 @@ def _picture(seed: int, height: int = 37, width: int = 48) -> NDArray[np.uint8]:
 
 
 @settings(max_examples=50, deadline=None)
-@given(SEEDS, st.builds(AugmentSettings, *[st.floats(0, 0.5)] * 3, *[st.floats(0, 0.9)] * 2, FILLS))
+@given(SEEDS, st.builds(AugmentSettings, *[st.floats(0, 0.5)] * 3, *[st.floats(0, 0.9)] * 2, fill=FILLS))
 def test_lots_lie_within_the_settings(seed: int, wanted: AugmentSettings) -> None:
     lots = draw(wanted, np.random.default_rng(seed))
     assert lots == draw(wanted, np.random.default_rng(seed))

@@ -27,11 +27,17 @@ def box_mask(box: Box, side: int) -> NDArray[np.bool_]:
 
 
 def oval_mask(box: Box, side: int) -> NDArray[np.bool_]:
-    """The pixels of the ellipse inscribed in a box, bool, side x side: lesions are rounder than boxes."""
+    """The pixels of the ellipse inscribed in a box, bool, side x side: lesions are rounder than boxes.
+
+    The pixel in its middle always belongs to it, so that the smallest lesion is still one.
+    """
     x, y, width, height = (v * side for v in box)
     columns = (np.arange(side) + 0.5 - (x + width / 2)) / max(width / 2, 0.5)
     rows = (np.arange(side) + 0.5 - (y + height / 2)) / max(height / 2, 0.5)
-    return np.asarray(columns[None, :] ** 2 + rows[:, None] ** 2 <= 1, np.bool_)
+    oval = np.asarray(columns[None, :] ** 2 + rows[:, None] ** 2 <= 1, np.bool_)
+    middle = (int(np.clip(v, 0, side - 1)) for v in (y + height / 2, x + width / 2))
+    oval[tuple(middle)] = True
+    return oval
 
 
 def cell_targets(lesion: NDArray[np.bool_], around: NDArray[np.bool_], grid: int) -> tuple[Floats, Floats]:

@@ -37,7 +37,7 @@ def imitate(
     Returns:
         The picture, uint8 RGB, S x S x 3, and what was stripped off (bool, S x S; None if nothing was).
     """
-    plane = picture[..., 0].astype(np.float32) / 255
+    plane = _float(picture[..., 0]) / np.float32(255)
     stripped = None
     for name, change in _CHANGES.items():
         happens, seed = rng.random() < getattr(settings, name), int(rng.integers(2**32))
@@ -47,7 +47,7 @@ def imitate(
         if name == "strip":
             stripped = _skull(plane)
             if stripped is not None:
-                plane = np.where(stripped, np.float32(0), plane)
+                plane = _float(np.where(stripped, np.float32(0), plane))
             continue
         plane = np.clip(change(plane, plane > _AIR, own), 0, 1).astype(np.float32)
     return to_grey(np.rint(plane * 255).astype(np.uint8)), stripped
@@ -55,9 +55,9 @@ def imitate(
 
 def _skull(plane: Plane) -> NDArray[np.bool_] | None:
     """A rim of the head about as thick as scalp and skull; None where there is no head to speak of."""
-    head = (cv2.GaussianBlur(plane, (0, 0), 3) > 2 * _AIR).astype(np.uint8)
+    bright = (cv2.GaussianBlur(plane, (0, 0), 3) > 2 * _AIR).astype(np.uint8)
     side = len(plane)
-    head = cv2.morphologyEx(head, cv2.MORPH_CLOSE, np.ones((side // 16, side // 16), np.uint8))
+    head = cv2.morphologyEx(bright, cv2.MORPH_CLOSE, np.ones((side // 16, side // 16), np.uint8))
     if head.mean() < 0.2:
         return None
     framed = cv2.copyMakeBorder(head, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
@@ -71,7 +71,7 @@ def _as_it_is(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) -
 
 
 def _gamma(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) -> Plane:  # noqa: ARG001 - a Change
-    return np.power(plane, np.float32(2 ** rng.uniform(-1, 1)))
+    return _float(np.power(plane, np.float32(2 ** rng.uniform(-1, 1))))
 
 
 def _window(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) -> Plane:
@@ -80,7 +80,7 @@ def _window(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) -> 
         return plane
     low, high = np.quantile(levels, (rng.uniform(0, 0.1), rng.uniform(0.93, 1.0)))
     top = rng.uniform(0.6, 1.0)
-    return (plane - low * rng.uniform(0, 1)) / max(float(high - low), 0.05) * np.float32(top)
+    return _float((plane - low * rng.uniform(0, 1)) / max(float(high - low), 0.05) * np.float32(top))
 
 
 def _curve(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) -> Plane:  # noqa: ARG001 - a Change
@@ -90,7 +90,7 @@ def _curve(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) -> P
     fine = np.linspace(0, 1, 256)
     table = cv2.GaussianBlur(np.interp(fine, knots, values).astype(np.float32)[None], (0, 0), 12)[0]
     table -= table[0]
-    return np.interp(plane, fine, table).astype(np.float32)
+    return np.asarray(np.interp(plane, fine, table), np.float32)
 
 
 def _inversion(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) -> Plane:  # noqa: ARG001 - a Change
@@ -98,7 +98,7 @@ def _inversion(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) 
     if not levels.size:
         return plane
     low, high = np.quantile(levels, (0.05, 0.98))
-    return np.where(head, np.float32(low + high) - plane, plane)
+    return _float(np.where(head, np.float32(low + high) - plane, plane))
 
 
 def _bias(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) -> Plane:  # noqa: ARG001 - a Change
@@ -106,7 +106,7 @@ def _bias(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) -> Pl
     down = np.linspace(-1, 1, plane.shape[0])[:, None]
     a, b, c, d, e = rng.normal(0, 0.22, 5)
     field = a * across + b * down + c * across**2 + d * down**2 + e * across * down
-    return (plane * np.exp(field - field.mean())).astype(np.float32)
+    return np.asarray(plane * np.exp(field - field.mean()), np.float32)
 
 
 def _blur(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) -> Plane:  # noqa: ARG001 - a Change
@@ -128,20 +128,20 @@ def _noise(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) -> P
     """Rician noise: the magnitude of a complex signal with Gaussian noise (Gudbjartsson & Patz 1995)."""
     sigma = rng.uniform(0.005, 0.06)
     real, other = rng.standard_normal((2, *plane.shape), np.float32) * np.float32(sigma)
-    return np.hypot(plane + real, other)
+    return _float(np.hypot(plane + real, other))
 
 
 def _ghost(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) -> Plane:  # noqa: ARG001 - a Change
     """Faint copies along one axis, as a pulse or a moving head leaves them."""
     axis, by = int(rng.integers(2)), int(len(plane) * rng.uniform(0.1, 0.5))
     strength = np.float32(rng.uniform(0.03, 0.12))
-    return plane + strength * (np.roll(plane, by, axis) + np.roll(plane, -by, axis))
+    return _float(plane + strength * (np.roll(plane, by, axis) + np.roll(plane, -by, axis)))
 
 
 def _resave(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) -> Plane:  # noqa: ARG001 - a Change
     quality = int(rng.integers(20, 90))
     _, data = cv2.imencode(".jpg", np.rint(plane * 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return _float(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)) / 255
+    return _float(np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE))) / np.float32(255)
 
 
 def _smooth(plane: Plane, sigma: float) -> Plane:

@@ -99,8 +99,8 @@ def _grown(box: Box, by: float) -> Box:
 def _inner(picture: Picture) -> NDArray[np.bool_]:
     """The head without its rim: where a lesion can lie."""
     side = len(picture)
-    head = (cv2.GaussianBlur(picture[..., 0], (0, 0), 3) > _AIR).astype(np.uint8)
-    head = cv2.morphologyEx(head, cv2.MORPH_CLOSE, np.ones((side // 16, side // 16), np.uint8))
+    bright = (cv2.GaussianBlur(picture[..., 0], (0, 0), 3) > _AIR).astype(np.uint8)
+    head = cv2.morphologyEx(bright, cv2.MORPH_CLOSE, np.ones((side // 16, side // 16), np.uint8))
     return cv2.erode(head, np.ones((side // 10, side // 10), np.uint8)).astype(np.bool_)
 
 
@@ -126,7 +126,7 @@ def _laid(patch: Plane, box: Box, target: Picture) -> Pasted:
     plane = target[..., 0].astype(np.float32)
     there = cv2.warpAffine(
         patch, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    ).astype(np.float32, copy=False)
     away = _distance(box, side)
     ring = (away > 1.05) & (away < 1.45) & (plane > _AIR)
     level = _ratio(plane[ring], there[ring])
@@ -142,7 +142,7 @@ def _distance(box: Box, side: int) -> Plane:
     x, y, width, height = (v * side for v in box)
     columns = (np.arange(side, dtype=np.float32) + 0.5 - (x + width / 2)) / (width / 2)
     rows = (np.arange(side, dtype=np.float32) + 0.5 - (y + height / 2)) / (height / 2)
-    return np.hypot(columns[None, :], rows[:, None]).astype(np.float32)
+    return np.asarray(np.hypot(columns[None, :], rows[:, None]), np.float32)
 
 
 def _ratio(here: Plane, there: Plane) -> float:

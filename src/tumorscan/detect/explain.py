@@ -1,9 +1,9 @@
 """Where the network looked: the cells of an evidence head, or Grad-CAM in closed form.
 
 Grad-CAM (Selvaraju et al. 2017) weighs the channels of the last feature map by the mean gradient of the
-output. Behind global average pooling that gradient is the same in every cell and follows from the
-head's weights alone: with logit = relu(e @ K + b) @ out + offset and e the mean of the map
-over its cells, d logit / d map[y, x, c] = (K @ (out * [e @ K + b > 0]))[c] / (h w).
+output. Behind global average pooling that gradient is the same in every cell and follows from the head's
+weights alone: with logit = relu(e @ K + b) @ out + offset and e the mean of the map over its cells,
+d logit / d map[y, x, c] = (K @ (out * [e @ K + b > 0]))[c] / (h w).
 """
 
 from __future__ import annotations
@@ -158,6 +158,8 @@ def explain_cells(cells: Floats, frame: Frame) -> Explanation:
         frame: of the prepared picture.
     """
     likely = np.exp(-np.logaddexp(np.float32(0), -cells[..., 0])).astype(np.float32)
+    if not likely.max() > 0:
+        return Explanation(likely, None, None, full=1.0)
     return replace(_explanation(likely, frame), full=1.0)
 
 

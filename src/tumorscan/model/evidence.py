@@ -18,12 +18,13 @@ from tqdm import tqdm
 
 from tumorscan.config import EvidenceSettings, StageSettings
 from tumorscan.data.examples import Examples
-from tumorscan.errors import DataError, require
+from tumorscan.errors import SettingsError, require
 from tumorscan.model.checkpoint import Checkpoints
 from tumorscan.model.evidence_loss import cells_loss, image_auc, image_loss, stacked
 from tumorscan.model.features import slices
 from tumorscan.model.heads import CELLS, NORM
 from tumorscan.model.network import head_layers, train_only, trunk_layers
+from tumorscan.model.onnx_graph import folded_norm
 from tumorscan.model.phase import bar_tick
 from tumorscan.model.schedule import Epoch
 from tumorscan.model.weights import fill, named_weights
@@ -53,20 +54,33 @@ class EvidenceTraining:
         settings: of the training.
         state: where the newest epoch is kept.
         judge: asked after each epoch.
+        goes_on: the head was trained before: its norm keeps what it computes.
     """
 
     def __init__(
-        self, network: Any, examples: Examples, settings: EvidenceSettings, state: Checkpoints, judge: Judge
+        self,
+        network: Any,
+        examples: Examples,
+        settings: EvidenceSettings,
+        state: Checkpoints,
+        judge: Judge,
+        *,
+        goes_on: bool = False,
     ) -> None:
         self.network, self.examples, self.settings = network, examples, settings
-        self.state, self.judge = state, judge
+        self.state, self.judge, self.goes_on = state, judge, goes_on
 
     def run(self, *, progress: bool = False) -> list[Epoch]:
-        """Train; the network then has the weights of the end (their running mean in the last stage).
+        """Train; the network then has the weights of the end.
+
+        In the last stage Keras's `fit` ends each epoch by putting the weights' running mean in their place:
+        that is what is judged, what the next epoch starts from, and what is kept.
 
         Raises:
-            DataError: all stages have 0 epochs.
+            SettingsError: all stages have 0 epochs, an epoch has fewer pictures than a batch, or no layer of
+                the trunk has the name that `top` gives.
         """
+        self._refuse_idleness()
         history = self.state.history()
         if not history:
             self._settle()
@@ -77,9 +91,22 @@ class EvidenceTraining:
             for epoch in range(len(done), stage.settings.epochs):
                 history.append(self._epoch(stage, epoch, progress=progress))
                 self._keep(stage, history)
-        if not history:
-            raise DataError("all stages of the training have 0 epochs: there is nothing to train")
         return history
+
+    def _refuse_idleness(self) -> None:
+        if not self._epochs:
+            raise SettingsError("all stages of the training have 0 epochs: there is nothing to train")
+        if not self._steps:
+            raise SettingsError(
+                f"an epoch of {len(self.examples.rows(0))} pictures does not fill a batch of "
+                f"{self.settings.batch}: raise evidence.pictures, or lower evidence.batch"
+            )
+        top, trunk = self.settings.top, trunk_layers(self.network)
+        if self.settings.upper.epochs and not any(one.name.startswith(top) for one in trunk):
+            raise SettingsError(
+                f"no layer of the trunk has a name that begins with evidence.top = {top!r}; the last is "
+                f"{trunk[-1].name}"
+            )
 
     def _stages(self, done: int) -> Iterator[_Stage]:
         """The stages that are not over yet, each built when the one before it is."""
@@ -97,6 +124,11 @@ class EvidenceTraining:
     def _epochs(self) -> int:
         return sum(getattr(self.settings, name).epochs for name in STAGES)
 
+    @property
+    def _steps(self) -> int:
+        """Of an epoch."""
+        return len(self.examples.rows(0)) // self.settings.batch
+
     def _epoch(self, stage: _Stage, epoch: int, *, progress: bool) -> Epoch:
         trainer = stage.trainer
         self._reseed(trainer, stage.first + epoch)
@@ -105,12 +137,9 @@ class EvidenceTraining:
         with tqdm(total=len(data), desc=title, unit="step", disable=not progress) as bar:
             tick = require("keras", "train").callbacks.LambdaCallback(on_train_batch_end=bar_tick(bar))
             fitted = trainer.fit(data, epochs=1, shuffle=False, verbose=0, callbacks=[tick]).history
-        if stage.name == STAGES[-1] and epoch + 1 == stage.settings.epochs:
-            # From here on the network is the running mean of itself.
-            trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
-        figures = [float(fitted[name][-1]) for name in ("loss", "image_accuracy", "image_auc")]
+        loss, accuracy, auc = (float(fitted[name][-1]) for name in ("loss", "image_accuracy", "image_auc"))
         rate = float(np.asarray(trainer.optimizer.learning_rate))
-        return Epoch(stage.name, epoch, rate, *figures, *self.judge())
+        return Epoch(stage.name, epoch, rate, loss, accuracy, auc, *self.judge())
 
     def _trainer(self, name: str, stage: StageSettings) -> Any:
         """The network with its trunk in inference mode, and what of it trains in a stage."""
@@ -134,7 +163,7 @@ class EvidenceTraining:
     def _optimizer(self, name: str, stage: StageSettings) -> Any:
         """AdamW (Loshchilov & Hutter 2019): up for a twentieth of the steps, down along half a cosine."""
         optimizers = require("keras.optimizers", "train")
-        steps = stage.epochs * (len(self.examples.rows(0)) // self.settings.batch)
+        steps = stage.epochs * self._steps
         up = max(1, steps // 20)
         rate = optimizers.schedules.CosineDecay(
             stage.rate / 50, max(1, steps - up), 0.02, warmup_target=stage.rate, warmup_steps=up
@@ -155,16 +184,25 @@ class EvidenceTraining:
         return [*head, *(one for one in trunk if name == "whole" or one.name.startswith(self.settings.top))]
 
     def _settle(self) -> None:
-        """Give the head's norm the statistics of what it gets: a stage may leave it as it starts."""
+        """Give the head's norm the statistics of what it gets: a stage may leave it as it starts.
+
+        A norm that was trained and folded (see `halve`) has lost them: then its scale and shift are set so
+        that it computes with them what it did without.
+        """
         rows = self.examples.rows(_BEFORE)[:_SETTLED_ON]
         pictures = np.stack([self.examples.make(_BEFORE, i, row).picture for i, row in enumerate(rows)])
         norm = self.network.get_layer(NORM)
+        scale, shift = folded_norm(norm)
         train_only(self.network, [norm])
         momentum = norm.momentum
         for i, part in enumerate(slices(len(pictures), 2 * self.settings.batch)):
             norm.momentum = i / (i + 1)
             self.network(pictures[part].astype(np.float32), training=True)
         norm.momentum = momentum
+        if self.goes_on:
+            mean, variance = (np.asarray(one) for one in (norm.moving_mean, norm.moving_variance))
+            norm.gamma.assign(scale * np.sqrt(variance + norm.epsilon))
+            norm.beta.assign(shift + scale * mean)
 
     def _reseed(self, trainer: Any, epoch: int) -> None:
         """Dropout draws from seed and epoch alone, so a resumed epoch is the epoch that was lost."""
@@ -176,7 +214,9 @@ class EvidenceTraining:
         number, ops = len(history) - 1, require("keras.ops", "train")
         arrays = {f"v{i}": ops.convert_to_numpy(v) for i, v in enumerate(_variables(stage.trainer))}
         self.state.write(f"last-evidence-{number}", arrays)
-        self.state.write("weights", named_weights(self.network.layers))
+        if stage.settings.epochs == history[-1].epoch + 1:
+            # The next stage starts from here, also if it is killed while it writes its first epoch.
+            self.state.write("weights", named_weights(self.network.layers))
         self.state.write_history(history)
         self.state.drop(f"last-evidence-{number - 1}")
 

@@ -40,7 +40,8 @@ def to_onnx(network: Any, name: str, *, half: bool = False) -> dict[str, bytes]:
     """
     onnx = require("onnx", "train")
     first, *layers = network.layers
-    graph = GraphWriter(layers)
+    inside = seams(network)
+    graph = GraphWriter(layers, shown=(inside.map, inside.features))
     channels_first = graph.node("Transpose", [INPUT], "pixels/channels_first", perm=[0, 3, 1, 2])
     # Turned while they are bytes: a quarter of the memory of turning floats.
     graph.set_name(
@@ -48,7 +49,6 @@ def to_onnx(network: Any, name: str, *, half: bool = False) -> dict[str, bytes]:
     )
     for layer in layers:
         graph.write(layer)
-    inside = seams(network)
     flat = graph.array("logit/shape", [-1], np.int64)
     graph.node("Reshape", [graph.name_of(network.output), flat], "logit")
     graph.node("Transpose", [graph.name_of(inside.map)], "map", perm=[0, 2, 3, 1])

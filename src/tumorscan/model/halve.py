@@ -34,8 +34,8 @@ def halve(network: Any, pictures: NDArray[np.uint8]) -> None:
         if not isinstance(norm, keras.layers.BatchNormalization):
             continue
         maker = makers.get(id(norm.input))
-        foldable = isinstance(maker, keras.layers.Conv2D) and readers.count(id(norm.input)) == 1
-        if foldable and maker.activation.__name__ == "linear":
+        alone_reads = readers.count(id(norm.input)) == 1
+        if maker is not None and alone_reads and _is_linear_conv(keras, maker):
             changed.update(_folded(maker, norm))
         else:
             alone.append(norm)
@@ -56,6 +56,10 @@ def halve(network: Any, pictures: NDArray[np.uint8]) -> None:
 def halved(named: Named) -> Named:
     """Kernels as float16, everything else as it is: what a halved network keeps on disk."""
     return {name: v.astype(np.float16) if name.endswith("/kernel") else v for name, v in named.items()}
+
+
+def _is_linear_conv(keras: Any, layer: Any) -> bool:
+    return isinstance(layer, keras.layers.Conv2D) and layer.activation.__name__ == "linear"
 
 
 def _folded(maker: Any, norm: Any) -> Named:

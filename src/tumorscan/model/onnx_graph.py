@@ -33,9 +33,13 @@ class GraphWriter:
     Two simplifications are made on the way, both exact up to float32 rounding: a BatchNorm behind a
     convolution or dense layer is folded into it (in float64), and zero padding in front of a convolution
     becomes the convolution's own.
+
+    Args:
+        layers: all that will be written.
+        shown: Keras tensors that are outputs too: no norm is folded into what makes them.
     """
 
-    def __init__(self, layers: Sequence[Any]) -> None:
+    def __init__(self, layers: Sequence[Any], shown: Sequence[Any] = ()) -> None:
         self.nodes: list[Any] = []
         self.arrays: dict[str, NDArray[Any]] = {}
         self._helper = require("onnx.helper", "train")
@@ -43,6 +47,7 @@ class GraphWriter:
         self._padding: dict[int, Pads] = {}
         self._foldable: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64]], None]] = {}
         self._consumers = Counter(id(t) for layer in layers for t in inputs_of(layer))
+        self._consumers.update(id(t) for t in shown)
         self._readers: dict[int, list[Any]] = {}
         for layer in layers:
             for tensor in inputs_of(layer):

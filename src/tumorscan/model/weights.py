@@ -36,12 +36,14 @@ class WeightsReport:
         sha256: of the file; empty where there is none.
         filled: names of the variables of the trunk that were filled.
         fresh: names of those that start from a fresh initialisation.
+        head: the head was filled too.
     """
 
     source: str
     sha256: str
     filled: tuple[str, ...]
     fresh: tuple[str, ...]
+    head: bool = False
 
     @property
     def fresh_layers(self) -> frozenset[str]:
@@ -62,7 +64,7 @@ def load_trunk_weights(network: Any, settings: ModelSettings) -> WeightsReport:
     Raises:
         BundleError: the file is missing, damaged, of another network, or the download failed.
     """
-    source = str(SHIPPED / WEIGHTS) if settings.weights == "default" else settings.weights
+    source = str(_shipped()) if settings.weights == "default" else settings.weights
     layers = trunk_layers(network)
     if source == "none":
         return WeightsReport(source, "", (), tuple(sorted(_variables(layers))))
@@ -70,7 +72,8 @@ def load_trunk_weights(network: Any, settings: ModelSettings) -> WeightsReport:
         (_imagenet(settings.trunk), "") if source == "imagenet" else _from_file(Path(source), settings)
     )
     filled = fill(layers, named, source)
-    if settings.head == "evidence" and f"{CELLS}/kernel" in named:
+    head = settings.head == "evidence" and f"{CELLS}/kernel" in named
+    if head:
         # The weights of another evidence head: its training goes on.
         fill(head_layers(network), named, source)
     if not filled:
@@ -78,7 +81,16 @@ def load_trunk_weights(network: Any, settings: ModelSettings) -> WeightsReport:
             f"{source}: holds no variable of {settings.trunk}; was it saved from another network?"
         )
     fresh = sorted(set(_variables(layers)) - set(filled))
-    return WeightsReport(source, digest, tuple(filled), tuple(fresh))
+    return WeightsReport(source, digest, tuple(filled), tuple(fresh), head)
+
+
+def _shipped() -> Path:
+    path = SHIPPED / WEIGHTS
+    if not path.is_file():
+        raise BundleError(
+            f"{path}: no bundle is shipped with this tumorscan: give --weights imagenet, none or PATH"
+        )
+    return path
 
 
 def named_weights(layers: Iterable[Any]) -> Named:

@@ -86,7 +86,8 @@ def fit_evidence(
     examples = Examples(pictures, sources, grid, settings.augment, settings.evidence)
     engine = KerasEngine(network)
     judge = lambda: judged(engine.run_all(held_out), truth)  # noqa: E731 - the network changes under it
-    history = EvidenceTraining(network, examples, settings.evidence, state, judge).run(progress=progress)
+    training = EvidenceTraining(network, examples, settings.evidence, state, judge, goes_on=report.head)
+    history = training.run(progress=progress)
     for row in history:
         say(f"{row.phase} {row.epoch + 1}: loss {row.loss:.3f}, validation AUC {row.val_auc:.3f}")
     halve(network, pictures[np.linspace(0, len(pictures) - 1, min(_LOOKED_AT, len(pictures))).astype(int)])

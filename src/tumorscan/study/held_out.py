@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -171,7 +172,9 @@ def run_fits(
     """
     results = {}
     for fit in fits:
-        file = folder / f"{fit.name.replace(' ', '-')}.json"
+        # A csv may name its sources in any way: lab/2021 is no folder.
+        name = re.sub(r"[^\w.-]+", "-", fit.name)
+        file = folder / f"{name}.json"
         if not file.is_file():
             with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
                 result = pool.submit(held_out, fit, lesions, file.with_suffix("")).result()
