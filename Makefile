@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 SHELL  := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := help
 .PHONY: help env demo train-default test test-fast lint types contracts check bench peers docs-check lock clean
@@ -21,16 +22,14 @@ $(VENV)/.installed: requirements/dev.txt requirements/bootstrap.txt pyproject.to
 	  || $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: env ## draw phantoms, train briefly, predict, write the report
+demo: env ## verdicts of the shipped detector on examples/, with overlays
 	rm -rf demo
-	$(BIN)/tumorscan phantom demo/phantoms -n 160 --seed 1 --plain
-	$(BIN)/tumorscan train demo/phantoms --preset quick --out demo/run
-	$(BIN)/tumorscan evaluate demo/run
-	$(BIN)/tumorscan phantom demo/new -n 6 --seed 2 --plain
-	$(BIN)/tumorscan predict demo/new/yes demo/new/no --model demo/run
+	mkdir demo
+	$(BIN)/tumorscan predict examples/examples.csv --overlay demo/overlays | tee demo/verdicts.txt
 	@echo
-	@echo "report:  demo/run/report/report.html"
-	@echo "page:    $(BIN)/tumorscan app --model demo/run    then open http://127.0.0.1:7860"
+	@echo "table:    demo/verdicts.txt      what each picture is: examples/examples.csv"
+	@echo "overlays: demo/overlays/"
+	@echo "page:     $(BIN)/tumorscan app    then open http://127.0.0.1:7860"
 
 DATA    ?= ../shared/data
 WEIGHTS ?= ../shared/weights/resnet50v2_imagenet_conv1_conv4.npz
