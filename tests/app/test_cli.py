@@ -156,6 +156,14 @@ def test_missing_model(capsys, tmp_path, picture):
     assert "no bundle here" in fails(capsys, 5, "predict", picture, "--model", tmp_path / "nothing")
 
 
+@pytest.mark.parametrize("command", ["predict", "app"])
+def test_without_a_shipped_model(capsys, monkeypatch, tmp_path, picture, command):
+    for user in ("app.commands.shared", "model.bundle"):
+        monkeypatch.setattr(f"tumorscan.{user}.SHIPPED", tmp_path / "default")
+    line = fails(capsys, 5, command, *([picture] if command == "predict" else []))
+    assert "no bundle is shipped with this tumorscan: give --model FOLDER" in line
+
+
 def test_port_in_use(capsys, tiny_bundle):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tumorscan.atomic import atomic_write_text
-from tumorscan.config import Settings, settings_from, to_table
+from tumorscan.config import SHIPPED, Settings, settings_from, to_table
 from tumorscan.errors import BundleError, EnvironmentProblem, SettingsError
 from tumorscan.types import Calibration, Interval, OperatingPoint, UncertainBand
 
@@ -201,6 +201,8 @@ def read_bundle(path: Path) -> Bundle:
     """
     folder = path if (path / MANIFEST).is_file() else path / "bundle"
     if not (folder / MANIFEST).is_file():
+        if path == SHIPPED:
+            raise BundleError(f"{path}: no bundle is shipped with this tumorscan: give --model FOLDER")
         raise BundleError(f"{path}: no bundle here (no {MANIFEST}); `tumorscan train` makes one")
     try:
         manifest = _from_json((folder / MANIFEST).read_text(encoding="utf-8"))
