@@ -44,8 +44,8 @@ def count_batches(monkeypatch: pytest.MonkeyPatch, after: Callable[[], None] = l
     """The sizes of the batches that the engine gets, whichever it is; `after` is called with each counted."""
     real, batches = detector_module.load_detector, []
 
-    def load(*arguments: object) -> object:
-        detector = real(*arguments)
+    def load(*arguments: object, **named: object) -> object:
+        detector = real(*arguments, **named)
         run = detector.engine.run
 
         def counted(pictures: np.ndarray) -> object:

@@ -225,7 +225,8 @@ def test_sigint_in_the_middle(capsys, place):
     table.write_text("file\n" + "".join(f"{place.heads / name}\n" for name in names))
     place = replace(place, heads=table)
     journal = place.out.parent / "r.jsonl.part.jsonl"
-    process = start(place, "--batch", 2)
+    # A shell's background jobs ignore the signal, and hand that down.
+    process = start(place, "--batch", 2, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     deadline = time.monotonic() + 100
     while process.poll() is None and time.monotonic() < deadline:
         if journal.exists() and journal.read_bytes().count(b"\n") > 20:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tumorscan.detect.results import FORMATS, check_format, write_results
-from tumorscan.detect.rows import COLUMNS, NUMBERS, Item, to_row
+from tumorscan.detect.rows import COLUMNS, LISTS, NUMBERS, Item, to_row
 from tumorscan.errors import MissingExtra, UnreadableScan
 from tumorscan.types import Finding, Verdict
 
@@ -34,7 +34,7 @@ def read_back(path: Path) -> list[dict]:
         rows = list(csv.DictReader(file))
     for row in rows:
         row |= {name: float(row[name]) if row[name] else None for name in NUMBERS}
-        row["notes"] = row["notes"].split("; ") if row["notes"] else []
+        row |= {name: row[name].split("; ") if row[name] else [] for name in LISTS}
         row |= {name: row[name] or None for name in ("verdict", "operating_point", "model", "error")}
     return rows
 
