@@ -138,18 +138,18 @@ class ImitateSettings:
         strip: scalp and skull taken off, roughly.
     """
 
-    gamma: float = 0.3
-    window: float = 0.2
-    curve: float = 0.05
-    inversion: float = 0.02
-    bias: float = 0.2
-    blur: float = 0.1
+    gamma: float = 0.4
+    window: float = 0.3
+    curve: float = 0.1
+    inversion: float = 0.03
+    bias: float = 0.3
+    blur: float = 0.15
     sharpen: float = 0.1
-    resolution: float = 0.1
-    noise: float = 0.15
+    resolution: float = 0.15
+    noise: float = 0.25
     ghost: float = 0.03
-    resave: float = 0.15
-    strip: float = 0.07
+    resave: float = 0.2
+    strip: float = 0.1
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -166,9 +166,9 @@ class MoveSettings:
         hidden: of the boxed pictures whose lesion is covered by the other side of the head.
     """
 
-    moved: float = 0.15
-    decoy: float = 0.1
-    hidden: float = 0.15
+    moved: float = 0.2
+    decoy: float = 0.15
+    hidden: float = 0.2
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -222,7 +222,7 @@ class ModelSettings:
     head: Literal["pooled", "evidence"] = "pooled"
     dense: int = 256
     dropout: float = 0.5
-    sharpness: float = 1.0
+    sharpness: float = 2.0
 
     def __post_init__(self) -> None:
         _within(self, "dense", 1, 8192)
@@ -309,11 +309,11 @@ class EvidenceSettings:
     top: str = "conv4"
     decay: float = 0.02
     averaging: float = 0.995
-    image_weight: float = 1.0
+    image_weight: float = 0.3
     hardest: float = 0.05
-    head: StageSettings = field(default_factory=lambda: StageSettings(1, 1e-3))
-    upper: StageSettings = field(default_factory=lambda: StageSettings(6, 2e-4))
-    whole: StageSettings = field(default_factory=lambda: StageSettings(4, 2e-5))
+    head: StageSettings = field(default_factory=lambda: StageSettings(2, 1e-3))
+    upper: StageSettings = field(default_factory=lambda: StageSettings(6, 1.5e-4))
+    whole: StageSettings = field(default_factory=lambda: StageSettings(2, 2e-5))
     moves: MoveSettings = field(default_factory=MoveSettings)
     imitate: ImitateSettings = field(default_factory=ImitateSettings)
 
@@ -388,12 +388,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
         "augment": {
             "rotation": 0.04,
-            "zoom": 0.12,
+            "zoom": 0.2,
             "brightness": 0.05,
-            "shift": 0.05,
-            "stretch": 0.05,
-            "upside_down": 0.02,
-            "quarter": 0.02,
+            "shift": 0.08,
+            "stretch": 0.08,
+            "upside_down": 0.03,
+            "quarter": 0.03,
             "fill": "black",
         },
         "split": {"validation": 0.05, "calibration": 0.15, "test": 0.15},
