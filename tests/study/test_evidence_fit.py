@@ -251,7 +251,7 @@ def test_train_evidence_end_to_end(tmp_path, capsys) -> None:
     more = ["--weights", str(run / "bundle" / "weights.npz")]
     again = [one for one in SHORT if one not in {"--weights", "none"}]
     assert main(["train", str(table), "--out", str(tmp_path / "more"), *again, *more]) == 0
-    assert main(["predict", str(next(iter(chosen))), "--model", str(run), "--json"]) in {0, 1, 2, 3, 4}
+    assert main(["predict", str(next(iter(chosen))), "--model", str(run), "--json"]) == 0
     assert "no picture has hospital=2" in _refused(
         ["train", str(table), "--out", str(tmp_path / "x"), *SHORT, "--test-where", "hospital=2"], capsys
     )
