@@ -243,7 +243,7 @@ def test_limits_of_a_stage(epochs, rate) -> None:
 
 
 def test_there_is_no_shipped_bundle_yet(monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr("tumorscan.model.weights.default_bundle", lambda: tmp_path / "default")
+    monkeypatch.setattr("tumorscan.model.weights.SHIPPED", tmp_path / "default")
     with pytest.raises(
         BundleError, match=r"no bundle is shipped with this tumorscan: give --weights imagenet"
     ):

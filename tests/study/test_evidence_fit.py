@@ -260,7 +260,7 @@ def test_train_evidence_end_to_end(tmp_path, capsys) -> None:
 
 def test_there_is_no_default_to_start_from(tmp_path, capsys, monkeypatch) -> None:
     pytest.importorskip("keras")
-    monkeypatch.setattr("tumorscan.model.weights.default_bundle", lambda: tmp_path / "none")
+    monkeypatch.setattr("tumorscan.model.weights.SHIPPED", tmp_path / "none")
     table = _drawn(tmp_path / "drawn")
     options = [one if one != "none" else "default" for one in SHORT]
     told = _refused(["train", str(table), "--out", str(tmp_path / "run"), *options], capsys)
