@@ -24,7 +24,7 @@ from tumorscan.model.weights import fill, load_trunk_weights, named_weights
 
 keras = pytest.importorskip("keras")
 
-from tumorscan.model.evidence import EvidenceTraining  # noqa: E402 - behind the skip
+from tumorscan.model.evidence import _BEFORE, EvidenceTraining  # noqa: E402 - behind the skip
 from tumorscan.model.halve import halve, halved  # noqa: E402 - behind the skip
 
 MODEL = ModelSettings(trunk="Small", weights="none", head="evidence", dense=8)
@@ -34,7 +34,7 @@ SHORT = EvidenceSettings(
     averaging=0.7,
     top="conv6",
     head=StageSettings(1, 1e-3),
-    upper=StageSettings(2, 1e-3),
+    upper=StageSettings(1, 1e-3),
     whole=StageSettings(2, 1e-3),
     imitate=ImitateSettings(**{one.name: 0.0 for one in fields(ImitateSettings)}),
 )
@@ -76,6 +76,7 @@ def _differ(first, second) -> set[str]:
     return {name.partition("/")[0] for name in first if not np.array_equal(first[name], second[name])}
 
 
+@pytest.mark.slow
 def test_the_stages_train_what_they_should() -> None:
     seen: list[tuple[str, dict]] = []
 
@@ -89,20 +90,18 @@ def test_the_stages_train_what_they_should() -> None:
     start = named_weights(training.network.layers)
     history = training.run()
     assert [(row.phase, row.epoch) for row in history] == [
-        ("head", 0), ("upper", 0), ("upper", 1), ("whole", 0), ("whole", 1)
+        ("head", 0), ("upper", 0), ("whole", 0), ("whole", 1)
     ]  # fmt: skip
     assert all(np.isfinite([row.loss, row.accuracy, row.auc]).all() for row in history)
     head = {"head_norm", "head_narrow", "head_around", "head_cells", "head_logit"}
     assert _differ(start, seen[0][1]) == head
     assert _differ(seen[0][1], seen[1][1]) == head - {NORM} | {"conv6"}
     trunk = {f"{kind}{i}" for kind in ("conv", "norm") for i in range(1, 7)}
-    assert _differ(seen[2][1], seen[3][1]) == head - {NORM} | trunk
-    for name, values in seen[-1][1].items():
-        if name.startswith("norm") and "moving" in name:
-            assert np.array_equal(values, start[name]), "a norm of the trunk left inference mode"
+    assert _differ(seen[1][1], seen[2][1]) == head - {NORM} | trunk
     assert seen[-1][1][f"{LOGIT}/kernel"].min() >= 0
 
 
+@pytest.mark.slow
 def test_the_last_stage_keeps_the_running_mean() -> None:
     stages = {
         "head": StageSettings(0, 1e-3),
@@ -119,11 +118,12 @@ def test_the_last_stage_keeps_the_running_mean() -> None:
     assert 0 < ends[0] < ends[1], "the mean lags behind the last step"
 
 
-@pytest.mark.parametrize("killed_after", [1, 2, 3, 4, 5])
+@pytest.mark.slow
+@pytest.mark.parametrize("killed_after", [3, 4])
 def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(
     unbroken, tmp_path, monkeypatch, killed_after
 ):
-    """1 and 3 are the ends of stages, 5 is the end of all."""
+    """In the middle of the last stage, with its running mean; and when all is done."""
     done, real = [], EvidenceTraining._keep
 
     def kill(self, stage, history):
@@ -141,30 +141,24 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(
     _same(again, history, unbroken)
 
 
-@pytest.mark.parametrize(
-    ("epoch", "at"), [(1, "history"), (1, "last-evidence-1"), (0, "history"), (3, "weights")]
-)
-def test_a_kill_in_the_middle_of_writing(unbroken, tmp_path, monkeypatch, epoch, at):
-    """The newest epoch does not count until the history says so."""
+@pytest.mark.slow
+def test_a_stage_begins_where_the_one_before_ended(unbroken, tmp_path) -> None:
+    """Killed after the arrays of its first epoch were written, and before the history says so."""
 
     class Dying(Checkpoints):
-        def write(self, name, arrays):
-            super().write(name, arrays)
-            if name == at and len(self.history()) == epoch:
-                raise KeyboardInterrupt
-
         def write_history(self, history):
-            if at == "history" and len(history) == epoch + 1:
+            if len(history) == 2:
                 raise KeyboardInterrupt
             super().write_history(history)
 
-    monkeypatch.setattr("tumorscan.model.evidence.Checkpoints", Dying)
-    try:
+    with pytest.raises(KeyboardInterrupt):
         _training(Dying(tmp_path)).run()
-    except KeyboardInterrupt:
-        assert len(Checkpoints(tmp_path).history()) == epoch
-    again = _training(Checkpoints(tmp_path))
+    assert len(Checkpoints(tmp_path).history()) == 1
+    again = _training(Checkpoints(tmp_path), network=_network(seed=99))
     _same(again, again.run(), unbroken)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "history.json", "last-evidence-3.npz", "weights-3.npz"
+    ]  # fmt: skip
 
 
 def _same(training, history, unbroken) -> None:
@@ -177,17 +171,14 @@ def _same(training, history, unbroken) -> None:
         np.testing.assert_allclose(values, weights[name], rtol=1e-4, atol=1e-6, err_msg=name)
 
 
-def test_one_epoch_is_on_disk_at_a_time(tmp_path) -> None:
-    _training(Checkpoints(tmp_path)).run()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "history.json", "last-evidence-4.npz", "weights.npz"
-    ]  # fmt: skip
-
-
 def test_a_trained_head_goes_on_as_it_was(tmp_path) -> None:
     """Its norm was folded when it was kept, and gets statistics again without another answer."""
     first = _training(InMemory())
-    first.run()
+    first._settle()
+    rng = np.random.default_rng(1)
+    norm = first.network.get_layer(NORM)
+    norm.gamma.assign(rng.uniform(0.5, 1.5, norm.gamma.shape))
+    norm.beta.assign(rng.normal(0, 0.5, norm.beta.shape))
     halve(first.network, PICTURES)
     np.savez(tmp_path / "w.npz", **halved(named_weights(first.network.layers)))
     network = _network(seed=8)
@@ -206,11 +197,12 @@ def test_a_fresh_norm_is_settled_on_what_it_gets() -> None:
     training = _training(InMemory(), replace(SHORT, pictures=64))
     norm = training.network.get_layer(NORM)
     training._settle()
-    before = keras.Model(training.network.input, [norm.input, norm.output])
-    source, out = (np.asarray(one) for one in before.predict_on_batch(PICTURES))
-    # Statistics of augmented pictures, asked of plain ones.
-    assert np.abs(np.median(out.std(axis=(0, 1, 2))) - 1) < 0.5
-    assert np.median(source.std(axis=(0, 1, 2))) != pytest.approx(1, abs=0.3)
+    rows = training.examples.rows(_BEFORE)
+    seen = np.stack([training.examples.make(_BEFORE, i, row).picture for i, row in enumerate(rows)])
+    source = np.asarray(keras.Model(training.network.input, norm.input).predict_on_batch(seen))
+    np.testing.assert_allclose(norm.moving_mean, source.mean(axis=(0, 1, 2)), rtol=1e-3, atol=1e-4)
+    variance = source.reshape(8, -1, source.shape[-1]).var(axis=1).mean(axis=0)
+    np.testing.assert_allclose(norm.moving_variance, variance, rtol=1e-3, atol=1e-5)
     assert float(norm.momentum) == pytest.approx(0.9)
 
 

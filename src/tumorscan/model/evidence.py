@@ -116,7 +116,7 @@ class EvidenceTraining:
             last = first + settings.epochs
             if settings.epochs and (done < last or done == last == self._epochs):
                 if done == first and done:
-                    fill(self.network.layers, self.state.read("weights"), "weights")
+                    fill(self.network.layers, self.state.read(f"weights-{done - 1}"), "weights")
                 yield _Stage(name, settings, first, self._trainer(name, settings))
             first = last
 
@@ -216,9 +216,10 @@ class EvidenceTraining:
         self.state.write(f"last-evidence-{number}", arrays)
         if stage.settings.epochs == history[-1].epoch + 1:
             # The next stage starts from here, also if it is killed while it writes its first epoch.
-            self.state.write("weights", named_weights(self.network.layers))
+            self.state.write(f"weights-{number}", named_weights(self.network.layers))
         self.state.write_history(history)
         self.state.drop(f"last-evidence-{number - 1}")
+        self.state.drop(f"weights-{stage.first - 1}")
 
     def _restore(self, stage: _Stage, number: int) -> None:
         kept = self.state.read(f"last-evidence-{number}")

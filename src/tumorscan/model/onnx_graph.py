@@ -275,15 +275,19 @@ def _global_pool(graph: GraphWriter, layer: Any) -> str:
 
 
 def _gather(graph: GraphWriter, layer: Any) -> str:
-    """log(mean(exp(r x))) / r over the cells."""
-    count = layer.input.shape[1] * layer.input.shape[2]
-    sharpness = graph.array(f"{layer.name}/sharpness", layer.sharpness)
-    sharp = graph.node("Mul", [graph.source(layer), sharpness], f"{layer.name}/sharp")
-    summed = graph.node("ReduceLogSumExp", [sharp], f"{layer.name}/sum", axes=[2, 3], keepdims=0)
-    lowered = graph.node(
-        "Sub", [summed, graph.array(f"{layer.name}/count", np.log(count))], f"{layer.name}/mean"
-    )
-    return graph.node("Div", [lowered, sharpness], layer.name)
+    """The highest + log(mean(exp(r (x - highest)))) / r over the cells.
+
+    Not ReduceLogSumExp: OpenVINO 2026 overlooks its axes in this opset and sums over the pictures too.
+    """
+    name, cells = layer.name, graph.source(layer)
+    sharpness = graph.array(f"{name}/sharpness", layer.sharpness)
+    highest = graph.node("GlobalMaxPool", [cells], f"{name}/highest")
+    below = graph.node("Sub", [cells, highest], f"{name}/below")
+    sharp = graph.node("Mul", [below, sharpness], f"{name}/sharp")
+    mean = graph.node("GlobalAveragePool", [graph.node("Exp", [sharp], f"{name}/exp")], f"{name}/mean")
+    lowered = graph.node("Div", [graph.node("Log", [mean], f"{name}/log"), sharpness], f"{name}/lowered")
+    gathered = graph.node("Add", [lowered, highest], f"{name}/gathered")
+    return graph.node("Flatten", [gathered], name)
 
 
 def _reshape(graph: GraphWriter, layer: Any) -> str:
