@@ -84,11 +84,11 @@ def test_int8_alone_is_refused(monkeypatch, run, capsys):
 def test_an_export_that_says_something_else_is_refused(monkeypatch, run):
     real = export_module.to_onnx
 
-    def moved(network, name):
+    def moved(network, name, **named):
         bias = network.get_layer("head_logit").bias
         kept = np.asarray(bias)
         bias.assign(kept + 0.01)
-        files = real(network, name)
+        files = real(network, name, **named)
         bias.assign(kept)
         return files
 
