@@ -201,7 +201,7 @@ def test_masks_and_boxes_give_the_same_places(tmp_path) -> None:
             EVIDENCE, prepare=replace(EVIDENCE.prepare, frame=replace(EVIDENCE.prepare.frame, size=64))
         )
         found = described(records, lesions, settings)
-        assert {(one.label, one.stratum, one.plane) for one in found} == {("tumor", "s tumor", "")}
+        assert {(one.label, one.name, one.plane) for one in found} == {("tumor", "s", "")}
         places.append(np.array([one.box for one in found]))
     np.testing.assert_allclose(places[0], places[1], atol=1.5 / 64)
     none = described(records, {records[0].file: Lesion(None, None)}, settings)
