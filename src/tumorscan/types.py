@@ -272,22 +272,24 @@ class Finding:
     Attributes:
         file: as the user named it.
         verdict: one of `Verdict`.
-        probability: calibrated probability of a tumor, 0..1.
+        probability: calibrated probability of a tumor, 0..1; None where the gate refused the picture.
         confidence: of the verdict, per cent: the probability of what was said; where nothing was said,
-            that of the likelier answer.
+            that of the likelier answer; None with the probability.
         threshold: the operating point's.
         operating_point: its name.
         model: name and version of the bundle.
         notes: what the reader and the preparation did.
         milliseconds: time of each stage.
+        reasons: why the gate refused the picture, a line each; empty where it did not.
     """
 
     file: str
     verdict: Verdict
-    probability: float
-    confidence: float
+    probability: float | None
+    confidence: float | None
     threshold: float
     operating_point: str
     model: str
     notes: tuple[str, ...] = ()
     milliseconds: dict[str, float] = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()

@@ -279,7 +279,18 @@ def test_start_is_light():
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
-    assert not {"keras", "tensorflow", "sklearn", "skimage", "matplotlib", "gradio", "cv2"} & set(loaded)
+    assert not {
+        "keras",
+        "tensorflow",
+        "sklearn",
+        "skimage",
+        "matplotlib",
+        "gradio",
+        "cv2",
+        "numpy",
+        "ray",
+        "onnxruntime",
+    } & set(loaded)
 
 
 def test_as_a_program():

@@ -55,6 +55,13 @@ def engine(request, bundle):
     return load_engine(bundle, request.param, threads=2), TOLERANCE[request.param]
 
 
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_an_engine_is_called_what_was_asked_for(bundle, name):
+    """A journal tells runs apart by it: rows in float32 and in int8 must not be mixed."""
+    pytest.importorskip(ENGINES[name].package)
+    assert load_engine(bundle, name).name == name
+
+
 @pytest.mark.parametrize("batch", [1, 7])
 def test_it_says_what_the_trained_network_says(engine, pictures, trained, batch):
     engine, tolerance = engine

@@ -30,7 +30,7 @@ def _drawn() -> tuple[np.ndarray, list[Source]]:
         pictures.append(np.repeat(phantom.pixels[..., None], 3, axis=2))
         label = "tumor" if i % 2 == 0 else "no_tumor"
         # Every third tumor has no box.
-        sources.append(Source(label, f"drawn {label}", None if i % 6 == 0 else phantom.box, "axial"))
+        sources.append(Source(label, "drawn", None if i % 6 == 0 else phantom.box, "axial"))
     return np.stack(pictures), sources
 
 
@@ -54,7 +54,7 @@ def test_every_picture_of_a_stratum_comes_once_before_any_comes_twice(sizes, cou
         assert abs(len(rows) - count) <= len(sizes)
         seen.update(rows)
         for k in range(len(sizes)):
-            times = [seen[i] for i, source in enumerate(sources) if source.stratum == f"s{k}"]
+            times = [seen[i] for i, source in enumerate(sources) if source.name == f"s{k}"]
             assert max(times) - min(times) <= 1
 
 
@@ -155,8 +155,17 @@ def test_moved_lesions_make_tumors_and_decoys_do_not() -> None:
     assert all(still.make(0, 0, row).label == 0 for row in (1, 3, 5))
 
 
+def test_the_labels_of_a_source_of_one_class_do_not_count() -> None:
+    mixed = [replace(source, name=source.label if i < 6 else "both") for i, source in enumerate(SOURCES)]
+    examples = _examples(mixed, augment=NO_LOTS, imitate=NO_LOOKS, moves=STILL)
+    weights = [examples.make(0, 0, row).weight for row in range(12)]
+    assert weights == [0] * 6 + [1] * 6
+    assert examples.make(0, 0, 2).cell_weights.any()
+    assert examples.make(0, 0, 3).cell_weights.all()
+
+
 def test_a_lesion_that_a_crop_leaves_out_makes_an_empty_picture() -> None:
-    corner = [Source("tumor", "s", (0.01, 0.01, 0.06, 0.06), "")]
+    corner = [Source("tumor", "s", (0.01, 0.01, 0.06, 0.06), ""), Source("no_tumor", "s", None, "")]
     far = AugmentSettings(flip=0, rotation=0, zoom=0, brightness=0, contrast=0, shift=0.5, fill="black")
     examples = _examples(corner, augment=far, imitate=NO_LOOKS, moves=STILL)
     labels = Counter((one.label, one.weight) for one in (examples.make(0, i, 0) for i in range(60)))

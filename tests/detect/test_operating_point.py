@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CountingEngine
 
 from tumorscan.detect.detector import Detector
 from tumorscan.detect.rows import to_table
@@ -50,8 +49,8 @@ def logit(p: float) -> float:
         ("specific", {0.2: "NO TUMOR", 0.6: "CANNOT SAY", 0.8: "CANNOT SAY", 0.95: "TUMOR DETECTED"}),
     ],
 )
-def test_the_point_is_chosen_by_name(banded, name, said):
-    detector = Detector(read_bundle(banded), CountingEngine(), name)
+def test_the_point_is_chosen_by_name(banded, counting, name, said):
+    detector = Detector(read_bundle(banded), counting.engine, name)
     assert detector.operating_point.name == (name or "screening")
     for p, verdict in said.items():
         finding = detector.finding("f", logit(p), (), {})
@@ -67,8 +66,8 @@ def test_without_a_band_the_answer_is_one_of_two(counting):
     assert said == {Verdict.TUMOR, Verdict.NO_TUMOR}
 
 
-def test_an_unknown_point_is_refused(banded):
+def test_an_unknown_point_is_refused(banded, counting):
     with pytest.raises(
         SettingsError, match="no operating point 'Screening': choose one of screening, balanced"
     ):
-        Detector(read_bundle(banded), CountingEngine(), "Screening")
+        Detector(read_bundle(banded), counting.engine, "Screening")

@@ -44,7 +44,7 @@ def test_it_says_what_the_bundle_says(full: Bundle) -> None:
     text = card_text(full.manifest)
     for said in ("Sources: set.", "train: 9 tumor.", "trunk.npz", "conv5", "epoch 3, validation AUC 0.910"):
         assert said in text
-    assert "| screening | 0.25 | 0.97 | 0.900 (0.800 to 0.950) |" in text
+    assert "| screening | 0.25 | a sensitivity of 97.0 % | 0.900 (0.800 to 0.950) |" in text
     assert "Not measured yet: `tumorscan evaluate RUN`." in text
     assert "None was looked at." in text
 

@@ -116,7 +116,7 @@ def test_the_page_is_well_formed_and_says_what_was_measured(written):
         "train 114, validation 34, calibration 35, test 50",
         "Seed 17",
         "original 0.1.0",
-        "screening: a tumor is said at 0.4 or more, fitted for a sensitivity of 0.97",
+        "screening: a tumor is said at 0.4 or more, fitted for a sensitivity of 97.0 %",
         "calibration part of kaggle253, 38 pictures; there sensitivity 1.000 (0.850 to 1.000)",
         "NLM and CLAHE",
         "p = 0.123, truth: tumor",

@@ -46,7 +46,7 @@ def _drawn() -> tuple[np.ndarray, list[Source]]:
         phantom = draw_phantom(np.random.default_rng([6, i]), tumor=i % 2 == 0, size=64, plain=True)
         pictures.append(np.repeat(phantom.pixels[..., None], 3, axis=2))
         label = "tumor" if i % 2 == 0 else "no_tumor"
-        sources.append(Source(label, label, phantom.box, "axial"))
+        sources.append(Source(label, "drawn", phantom.box, "axial"))
     return np.stack(pictures), sources
 
 
@@ -93,7 +93,7 @@ def test_the_stages_train_what_they_should() -> None:
         ("head", 0), ("upper", 0), ("whole", 0), ("whole", 1)
     ]  # fmt: skip
     assert all(np.isfinite([row.loss, row.accuracy, row.auc]).all() for row in history)
-    head = {"head_norm", "head_narrow", "head_around", "head_cells", "head_logit"}
+    head = {"head_norm", "head_narrow", "head_around", "head_farther", "head_cells", "head_logit"}
     assert _differ(start, seen[0][1]) == head
     assert _differ(seen[0][1], seen[1][1]) == head - {NORM} | {"conv6"}
     trunk = {f"{kind}{i}" for kind in ("conv", "norm") for i in range(1, 7)}
@@ -246,7 +246,7 @@ def test_limits_of_a_stage(epochs, rate) -> None:
 
 
 def test_there_is_no_shipped_bundle_yet(monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr("tumorscan.model.weights.default_bundle", lambda: tmp_path / "default")
+    monkeypatch.setattr("tumorscan.model.weights.SHIPPED", tmp_path / "default")
     with pytest.raises(
         BundleError, match=r"no bundle is shipped with this tumorscan: give --weights imagenet"
     ):

@@ -13,11 +13,22 @@ from tumorscan.study.decision import fit_decision, fit_operating_point
 
 
 def records(labels, sources=1) -> list[Record]:
-    rows = []
-    for i, label in enumerate(labels):
-        values = {"file": Path(f"{i}.png"), "label": "tumor" if label else "no_tumor", "group": f"g{i}"}
-        rows.append(Record(**values, pixels_sha256=f"{i:064x}", source=f"s{i % sources}"))
-    return rows
+    return [
+        Record(
+            file=Path(f"{i}.png"),
+            label="tumor" if label else "no_tumor",
+            pixels_sha256=f"{i:064x}",
+            group=f"g{i}",
+            source=f"s{i % sources}",
+            patient="",
+            width=32,
+            height=32,
+            mode="L",
+            format="PNG",
+            file_bytes=100,
+        )
+        for i, label in enumerate(labels)
+    ]
 
 
 @pytest.fixture

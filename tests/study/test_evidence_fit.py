@@ -201,7 +201,7 @@ def test_masks_and_boxes_give_the_same_places(tmp_path) -> None:
             EVIDENCE, prepare=replace(EVIDENCE.prepare, frame=replace(EVIDENCE.prepare.frame, size=64))
         )
         found = described(records, lesions, settings)
-        assert {(one.label, one.stratum, one.plane) for one in found} == {("tumor", "s tumor", "")}
+        assert {(one.label, one.name, one.plane) for one in found} == {("tumor", "s", "")}
         places.append(np.array([one.box for one in found]))
     np.testing.assert_allclose(places[0], places[1], atol=1.5 / 64)
     none = described(records, {records[0].file: Lesion(None, None)}, settings)
@@ -260,7 +260,7 @@ def test_train_evidence_end_to_end(tmp_path, capsys) -> None:
 
 def test_there_is_no_default_to_start_from(tmp_path, capsys, monkeypatch) -> None:
     pytest.importorskip("keras")
-    monkeypatch.setattr("tumorscan.model.weights.default_bundle", lambda: tmp_path / "none")
+    monkeypatch.setattr("tumorscan.model.weights.SHIPPED", tmp_path / "none")
     table = _drawn(tmp_path / "drawn")
     options = [one if one != "none" else "default" for one in SHORT]
     told = _refused(["train", str(table), "--out", str(tmp_path / "run"), *options], capsys)

@@ -57,7 +57,7 @@ def answer_html(answer: Answer, point: OperatingPoint, band: UncertainBand | Non
     """
     return f"""
 <article class="ts-answer" data-verdict="{escape(answer.finding.verdict)}"
-  data-probability="{answer.finding.probability!r}">
+  data-probability="{"" if answer.finding.probability is None else repr(answer.finding.probability)}">
   <div class="ts-top">{_scan(answer.scan)}{_verdict(answer.finding, point, band)}</div>
   {_steps(answer.prepared)}
   {_details(answer, point, band)}
@@ -77,6 +77,11 @@ def refusal_html(error: UnreadableScan) -> str:
 
 def meaning(finding: Finding) -> str:
     """What the numbers say, in plain words."""
+    if finding.probability is None or finding.confidence is None:
+        return (
+            "This is no slice of a head that the model knows, so it was not asked about a tumor. "
+            "If it is one, use the picture as it left the scanner: whole, grey, in its full size."
+        )
     share = 100 * finding.probability
     text = (
         f"Of 100 pictures that get a probability of {share:.1f} %, about {share:.0f} show a tumor, "
@@ -160,6 +165,8 @@ def _scan(scan: Scan) -> str:
 
 
 def _verdict(finding: Finding, point: OperatingPoint, band: UncertainBand | None) -> str:
+    if finding.probability is None:
+        return _not_a_head(finding)
     kind = {Verdict.TUMOR: "tumor", Verdict.NO_TUMOR: "none"}.get(finding.verdict, "other")
     share, threshold = 100 * finding.probability, 100 * point.threshold
     return f"""
@@ -191,6 +198,16 @@ def _zone(point: OperatingPoint, band: UncertainBand | None) -> str:
         return ""
     low, high = min(band.low, point.threshold), max(band.high, point.threshold)
     return f'<div class="ts-band" style="left:{100 * low:.2f}%;width:{100 * (high - low):.2f}%"></div>'
+
+
+def _not_a_head(finding: Finding) -> str:
+    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in finding.reasons)
+    return f"""
+<section class="ts-verdict ts-other">
+  <h2>{_icon(_ICON_OTHER)}<span>{escape(finding.verdict)}</span></h2>
+  <p class="ts-confidence">Refused before any verdict:</p><ul class="ts-reasons">{reasons}</ul>
+  <p>{escape(meaning(finding))}</p>
+</section>"""
 
 
 def _steps(prepared: Prepared) -> str:

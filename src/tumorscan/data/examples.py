@@ -7,7 +7,7 @@ anybody, in any order and by any number of threads.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -32,13 +32,13 @@ class Source:
 
     Attributes:
         label: of the picture.
-        stratum: pictures of one stratum share its part of an epoch: source and label.
+        name: of the source.
         box: of the lesion, as fractions of the prepared picture; None if it is not known.
         plane: as the catalog says.
     """
 
     label: Label
-    stratum: str
+    name: str
     box: Box | None
     plane: str
 
@@ -85,8 +85,12 @@ class Examples:
         self._augment, self._settings = augment, settings
         self._strata: dict[str, list[int]] = {}
         for i, source in enumerate(sources):
-            self._strata.setdefault(source.stratum, []).append(i)
+            self._strata.setdefault(f"{source.name} {source.label}", []).append(i)
         self._boxed = [i for i, source in enumerate(sources) if source.box is not None]
+        labels: dict[str, set[str]] = {}
+        for source in sources:
+            labels.setdefault(source.name, set()).add(source.label)
+        self._one_class = {name for name, found in labels.items() if len(found) < 2}
 
     def rows(self, epoch: int) -> list[int]:
         """The pictures of an epoch in order: each stratum gets a part by the square root of its size.
@@ -109,11 +113,15 @@ class Examples:
     def make(self, epoch: int, place: int, row: int) -> Example:
         """The example at a place of an epoch, from the picture of a row."""
         rng = np.random.default_rng([self._settings.seed, epoch, place, 2])
+        source = self._sources[row]
         draft = self._moved(row, rng)
         lots = draw(self._augment, rng)
         looks, stripped = imitate(draft.picture, self._settings.imitate, rng)
         picture = apply(looks, lots, self._augment.fill)
-        return self._finished(draft, picture, lots, stripped)
+        example = self._finished(draft, picture, lots, stripped)
+        # Where all are tumor, or none is, a label teaches what the source looks like. Its cells do not: the
+        # empty ones lie in the same pictures.
+        return replace(example, weight=0.0) if source.name in self._one_class else example
 
     def plain(self, row: int) -> Example:
         """A picture as it is, with its targets."""

@@ -19,6 +19,7 @@ from tumorscan.detect.results import check_format, write_results
 from tumorscan.detect.rows import COLUMNS, Item, Row
 from tumorscan.detect.shard import BulkSettings, rows
 from tumorscan.errors import DataError
+from tumorscan.model.bundle import GATE
 from tumorscan.prepare.pipeline import fingerprint
 
 Work = Callable[[Iterable[tuple[int, Item]]], Generator[tuple[int, Row], None, None]]
@@ -84,7 +85,7 @@ def predict_all(
         )
     settings = settings or BulkSettings()
     work = work or partial(rows, detector, carried=carried, settings=settings)
-    run = RunId(detector.model, _fingerprint(detector, settings), hash_of(items, carried), len(items))
+    run = RunId(detector.model, fingerprint_of(detector, settings), hash_of(items, carried), len(items))
     with Journal(journal_path(out), run) as journal:
         resumed = journal.done
         missing = ((number, items[number]) for number in journal.missing())
@@ -102,8 +103,8 @@ def predict_all(
     return Summary(len(items), dict(verdicts), errors, resumed)
 
 
-def _fingerprint(detector: Detector, settings: BulkSettings) -> str:
-    """Of what an answer depends on, besides the file and the weights."""
+def fingerprint_of(detector: Detector, settings: BulkSettings) -> str:
+    """Of all that an answer depends on besides the file and the weights; batch and threads are not of it."""
     table = {
         "prepare": fingerprint(detector.bundle.manifest.settings.prepare),
         "calibration": asdict(detector.calibration),
@@ -111,6 +112,7 @@ def _fingerprint(detector: Detector, settings: BulkSettings) -> str:
         "threshold": detector.operating_point.threshold,
         "operating_point": detector.operating_point.name,
         "engine": detector.engine.name,
+        "gate": detector.bundle.manifest.files.get(GATE),
         "limits": asdict(settings.limits),
     }
     return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()[:16]

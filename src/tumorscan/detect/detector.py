@@ -15,7 +15,9 @@ from tumorscan.config import ReadLimits
 from tumorscan.detect.decide import confidence, verdict
 from tumorscan.detect.engine import Engine
 from tumorscan.detect.engines import AUTO, load_engine
-from tumorscan.detect.explain import Explanation, PooledHead, explain, explain_cells, read_head
+from tumorscan.detect.explain import NOTHING, Explanation, PooledHead, explain, explain_cells, read_head
+from tumorscan.detect.gate import read_gate
+from tumorscan.detect.plain import plain_reasons
 from tumorscan.errors import BundleError, UnreadableScan
 from tumorscan.model.bundle import Bundle, read_bundle
 from tumorscan.prepare.pipeline import prepare
@@ -52,6 +54,7 @@ class Detector:
         self.engine = engine
         self.calibration, self.operating_point = bundle.fitted(operating_point)
         self.band = bundle.manifest.band
+        self.gate = read_gate(bundle)
 
     @property
     def model(self) -> str:
@@ -80,20 +83,25 @@ class Detector:
     def decide(self, scan: Scan, prepared: Prepared, times: dict[str, float] | None = None) -> Finding:
         """The answer for a scan that is prepared already."""
         times = {} if times is None else times
-        scores = self._scores(prepared, times)
-        return self.finding(scan.name, float(scores.logits[0]), scan.notes, times)
+        if reasons := self.plain_reasons(scan):
+            return self.refusal(scan.name, reasons, scan.notes, times)
+        return self.judged(scan.name, self._scores(prepared, times), 0, scan.notes, times)
 
     def explain(
         self, scan: Scan, prepared: Prepared, times: dict[str, float] | None = None
     ) -> tuple[Finding, Explanation]:
-        """The answer for a prepared scan, and what spoke for it.
+        """The answer for a prepared scan, and what spoke for it; nothing where the gate refused it.
 
         Raises:
             BundleError: the bundle was never exported, so that it has no head to explain with.
         """
         times = {} if times is None else times
+        if reasons := self.plain_reasons(scan):
+            return self.refusal(scan.name, reasons, scan.notes, times), NOTHING
         scores = self._scores(prepared, times)
-        finding = self.finding(scan.name, float(scores.logits[0]), scan.notes, times)
+        finding = self.judged(scan.name, scores, 0, scan.notes, times)
+        if finding.verdict is Verdict.NOT_BRAIN_MRI:
+            return finding, NOTHING
         if scores.map is None or scores.embedding is None:
             raise BundleError(f"the engine {self.engine.name} keeps no feature map: choose another --engine")
         with _timed(times, "explain"):
@@ -116,6 +124,45 @@ class Detector:
     def _scores(self, prepared: Prepared, times: dict[str, float]) -> Scores:
         with _timed(times, "infer"):
             return self.engine.run(prepared.pixels[None])
+
+    def plain_reasons(self, scan: Scan) -> tuple[str, ...]:
+        """Why a scan needs no network to be refused; empty where the bundle has no gate."""
+        return plain_reasons(scan) if self.gate else ()
+
+    def judged(
+        self, file: str, scores: Scores, index: int, notes: tuple[str, ...], times: dict[str, float]
+    ) -> Finding:
+        """The answer for one picture of a batch: refused by the gate, or with a verdict.
+
+        Raises:
+            BundleError: the bundle has a gate and the engine keeps no embedding for it, or another network's.
+        """
+        if self.gate is not None:
+            if scores.embedding is None:
+                raise BundleError(
+                    f"the engine {self.engine.name} keeps no embedding for the gate: choose another --engine"
+                )
+            if reasons := self.gate.unfamiliar(scores.embedding[index]):
+                return self.refusal(file, reasons, notes, times)
+        return self.finding(file, float(scores.logits[index]), notes, times)
+
+    def refusal(
+        self, file: str, reasons: tuple[str, ...], notes: tuple[str, ...], times: dict[str, float]
+    ) -> Finding:
+        """The answer for a picture that is no slice of a head: reasons, and no probability."""
+        point = self.operating_point
+        return Finding(
+            file=file,
+            verdict=Verdict.NOT_BRAIN_MRI,
+            probability=None,
+            confidence=None,
+            threshold=point.threshold,
+            operating_point=point.name,
+            model=self.model,
+            notes=notes,
+            milliseconds=times,
+            reasons=reasons,
+        )
 
     def finding(self, file: str, logit: float, notes: tuple[str, ...], times: dict[str, float]) -> Finding:
         """What an uncalibrated logit of "tumor" means: probability, verdict, confidence."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +19,11 @@ class Engine(ABC):
     """Runs a bundle's network; the adapters in `engines/` say on what.
 
     Attributes:
-        name: as `--engine` takes it.
+        name: as `--engine` takes it; one adapter may run several, told apart by their files.
         size: side S of the pictures in pixels.
     """
 
-    name: ClassVar[str]
+    name: str
 
     def __init__(self, size: int) -> None:
         self.size = size

@@ -85,6 +85,10 @@ class Explanation:
     full: float | None = None
 
 
+NOTHING = Explanation(np.zeros((1, 1), np.float32), None, None)
+"""Of a picture that got no verdict."""
+
+
 def read_head(bundle: Bundle) -> PooledHead:
     """The head of an exported bundle.
 

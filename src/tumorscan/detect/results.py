@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from tumorscan.atomic import atomic_file
-from tumorscan.detect.rows import NUMBERS, Row
+from tumorscan.detect.rows import LISTS, NUMBERS, Row
 from tumorscan.errors import SettingsError, require
 
 # Parquet keeps statistics a group, and a group is held in memory until it is written.
@@ -38,7 +38,7 @@ def check_format(out: Path) -> None:
 def write_results(out: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
     """Write every row, in order.
 
-    A csv has the notes joined by "; " and nothing where there is no value. Names of files that are no
+    A csv has notes and reasons joined by "; " and nothing where there is no value. Names of files that are no
     UTF-8 keep their bytes in a csv; Parquet, which has no place for them, gets the bytes as escapes.
 
     Args:
@@ -73,7 +73,8 @@ def _write_jsonl(file: IO[bytes], columns: Sequence[str], rows: Iterator[Row]) -
 
 def _write_parquet(file: IO[bytes], columns: Sequence[str], rows: Iterator[Row]) -> None:
     arrow, parquet = require("pyarrow", "parquet"), require("pyarrow.parquet", "parquet")
-    types = {"notes": arrow.list_(arrow.string()), **dict.fromkeys(NUMBERS, arrow.float64())}
+    texts = dict.fromkeys(LISTS, arrow.list_(arrow.string()))
+    types = {**texts, **dict.fromkeys(NUMBERS, arrow.float64())}
     schema = arrow.schema([(name, types.get(name, arrow.string())) for name in columns])
     with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         while group := list(islice(rows, _GROUP_ROWS)):

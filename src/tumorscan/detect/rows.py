@@ -22,6 +22,7 @@ COLUMNS: Final = (
         "operating_point",
         "model",
         "notes",
+        "reasons",
         "error",
     ),
     *(f"milliseconds_{stage}" for stage in STAGES),
@@ -33,7 +34,10 @@ NUMBERS: Final = frozenset(
     for name in COLUMNS
     if name.startswith("milliseconds_") or name in ("probability", "confidence", "threshold")
 )
-"""The columns that hold a number; `notes` holds a list of texts, the others a text."""
+"""The columns that hold a number."""
+
+LISTS: Final = ("notes", "reasons")
+"""The columns that hold a list of texts; all others hold a text."""
 
 Row = dict[str, Any]
 
@@ -56,18 +60,22 @@ class Item:
 
 
 def to_table(answer: Finding | UnreadableScan) -> Row:
-    """The JSON form of an answer: a finding, or `file` and `error`."""
+    """The JSON form of an answer: a finding, or `file` and `error`.
+
+    A picture that the gate refused has None for probability and confidence, and its `reasons`.
+    """
     if isinstance(answer, UnreadableScan):
         return {"file": answer.file, "error": answer.cause}
     return {
         "file": answer.file,
         "verdict": str(answer.verdict),
-        "probability": round(answer.probability, 6),
-        "confidence": round(answer.confidence, 2),
+        "probability": _rounded(answer.probability, 6),
+        "confidence": _rounded(answer.confidence, 2),
         "threshold": round(answer.threshold, 6),
         "operating_point": answer.operating_point,
         "model": answer.model,
         "notes": list(answer.notes),
+        "reasons": list(answer.reasons),
         "milliseconds": answer.milliseconds,
     }
 
@@ -82,7 +90,11 @@ def to_row(answer: Finding | UnreadableScan, item: Item, carried: Sequence[str])
     """
     table = to_table(answer)
     times = table.pop("milliseconds", {})
-    row: Row = dict.fromkeys(COLUMNS) | {"notes": []} | table | {"file": item.name}
+    row: Row = dict.fromkeys(COLUMNS) | {name: [] for name in LISTS} | table | {"file": item.name}
     row |= {f"milliseconds_{stage}": times.get(stage) for stage in STAGES}
     values = item.carried or ("",) * len(carried)
     return row | dict(zip(carried, values, strict=True))
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

@@ -23,7 +23,7 @@ from tumorscan.detect.detector import Detector
 from tumorscan.detect.rows import Item, Row, to_row
 from tumorscan.errors import SettingsError, TumorscanError, UnreadableScan
 from tumorscan.read import read_scan
-from tumorscan.types import Finding, Picture
+from tumorscan.types import Finding, Picture, Scores
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,13 @@ def answers(
     Raises:
         TumorscanError: what concerns every file alike, a missing extra say.
     """
-    waiting: deque[tuple[Item, Future[_Ready | UnreadableScan]]] = deque()
+    waiting: deque[tuple[Item, Future[_Ready | Finding | UnreadableScan]]] = deque()
     window = 2 * (settings.batch + settings.threads)
     job = partial(_ready, detector, limits=settings.limits)
     left = iter(items)
     pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="tumorscan")
     try:
-        batch: list[tuple[Item, _Ready | UnreadableScan]] = []
+        batch: list[tuple[Item, _Ready | Finding | UnreadableScan]] = []
         while True:
             waiting.extend((item, pool.submit(job, item)) for item in islice(left, window - len(waiting)))
             if not waiting:
@@ -114,13 +114,16 @@ def rows(
         yield numbers.popleft(), to_row(answer, item, carried)
 
 
-def _ready(detector: Detector, item: Item, *, limits: ReadLimits) -> _Ready | UnreadableScan:
+def _ready(detector: Detector, item: Item, *, limits: ReadLimits) -> _Ready | Finding | UnreadableScan:
+    """A picture for the network, or the answer where there is one without it."""
     if item.problem:
         return UnreadableScan(item.name, item.problem)
     try:
         begun = time.perf_counter()
         scan = read_scan(item.file, limits)
         read = time.perf_counter()
+        if reasons := detector.plain_reasons(scan):
+            return detector.refusal(item.name, reasons, scan.notes, {"read": _ms(read - begun)})
         pixels = detector.prepare(scan).pixels
         prepared = time.perf_counter()
     except UnreadableScan as error:
@@ -134,21 +137,21 @@ def _ready(detector: Detector, item: Item, *, limits: ReadLimits) -> _Ready | Un
 
 
 def _scored(
-    detector: Detector, batch: Sequence[tuple[Item, _Ready | UnreadableScan]]
+    detector: Detector, batch: Sequence[tuple[Item, _Ready | Finding | UnreadableScan]]
 ) -> Iterator[tuple[Item, Finding | UnreadableScan]]:
     pictures = [ready.pixels for _, ready in batch if isinstance(ready, _Ready)]
-    logits: Iterator[float] = iter(())
-    share = 0.0
+    scores, number, share = Scores(np.empty(0, np.float32)), 0, 0.0
     if pictures:
         begun = time.perf_counter()
-        logits = iter(detector.engine.run(np.stack(pictures)).logits.tolist())
+        scores = detector.engine.run(np.stack(pictures))
         share = _ms((time.perf_counter() - begun) / len(pictures))
     for item, ready in batch:
-        if isinstance(ready, UnreadableScan):
-            yield item, ready
-        else:
+        if isinstance(ready, _Ready):
             times = {**ready.times, "infer": share}
-            yield item, detector.finding(item.name, next(logits), ready.notes, times)
+            yield item, detector.judged(item.name, scores, number, ready.notes, times)
+            number += 1
+        else:
+            yield item, ready
 
 
 def _ms(seconds: float) -> float:

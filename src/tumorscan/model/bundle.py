@@ -26,6 +26,8 @@ MANIFEST = "bundle.json"
 WEIGHTS = "weights.npz"
 # What `tumorscan export` adds; each .onnx has its arrays beside it in a file of the same name and ".data".
 ONNX, INT8, HEAD, PARITY = "model.onnx", "model.int8.onnx", "head.npz", "parity.json"
+# What `tumorscan gate --fit` adds.
+GATE = "gate.npz"
 
 
 @dataclass(frozen=True)
@@ -186,11 +188,6 @@ def _write(
         if made is not None:
             shutil.rmtree(made, ignore_errors=True)
     return Bundle(folder, manifest)
-
-
-def default_bundle() -> Path:
-    """Folder of the bundle that is shipped with tumorscan."""
-    return Path(__file__).parent.parent / "bundles" / "default"
 
 
 def read_bundle(path: Path) -> Bundle:

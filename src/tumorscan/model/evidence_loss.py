@@ -50,12 +50,15 @@ def _mean(ops: Any, values: Any, weights: Any) -> Any:
 
 
 def image_loss() -> Any:
-    """Cross-entropy of the picture's logit; pictures of weight 0 do not count."""
+    """Cross-entropy of the picture's logit, summed by its weight and divided by the size of the batch.
+
+    Not by the sum of the weights: a batch with few labels that count would pull at them all the harder.
+    """
     ops = require("keras.ops", "train")
 
     def loss(truth: Any, logits: Any) -> Any:
         label, weight, z = truth[:, 0], truth[:, 1], logits[:, 0]
-        return ops.sum(weight * (ops.softplus(z) - label * z)) / ops.maximum(ops.sum(weight), 1.0)
+        return ops.mean(weight * (ops.softplus(z) - label * z))
 
     return loss
 

@@ -57,7 +57,8 @@ def attach_evidence_head(features: Any, settings: ModelSettings) -> Any:
     x = layers.ReLU(name="head_relu")(x)
     x = layers.Dropout(settings.dropout, name="head_dropout")(x)
     x = layers.Conv2D(settings.dense, 1, activation="relu", name="head_narrow")(x)
-    x = layers.Conv2D(settings.dense, 3, padding="same", activation="relu", name="head_around")(x)
+    for name in ("head_around", "head_farther"):
+        x = layers.Conv2D(settings.dense, 3, padding="same", activation="relu", name=name)(x)
     # Few cells are tumor: starting there keeps the first steps from being spent on it.
     cells = layers.Conv2D(
         1,

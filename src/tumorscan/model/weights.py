@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tumorscan.config import ModelSettings
+from tumorscan.config import SHIPPED, ModelSettings
 from tumorscan.errors import BundleError, TumorscanError, require
-from tumorscan.model.bundle import WEIGHTS, default_bundle
+from tumorscan.model.bundle import WEIGHTS
 from tumorscan.model.heads import CELLS
 from tumorscan.model.network import head_layers, trunk_layers
 from tumorscan.model.trunk import bare_trunk
@@ -85,7 +85,7 @@ def load_trunk_weights(network: Any, settings: ModelSettings) -> WeightsReport:
 
 
 def _shipped() -> Path:
-    path = default_bundle() / WEIGHTS
+    path = SHIPPED / WEIGHTS
     if not path.is_file():
         raise BundleError(
             f"{path}: no bundle is shipped with this tumorscan: give --weights imagenet, none or PATH"

@@ -110,7 +110,7 @@ def described(
     def one(record: Record) -> Source:
         lesion = lesions.get(record.file)
         box = None if lesion is None else _prepared_box(record, lesion, settings)
-        return Source(record.label, f"{record.source} {record.label}", box, record.plane)
+        return Source(record.label, record.source, box, record.plane)
 
     return list(in_order(one, records, title="boxes", progress=progress))
 

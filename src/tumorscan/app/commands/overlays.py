@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tumorscan.errors import SettingsError, UnreadableScan
-from tumorscan.types import Finding
 
 if TYPE_CHECKING:
     from tumorscan.detect.detector import Detector
     from tumorscan.detect.explain import Explanation
+    from tumorscan.types import Finding
 
-Answered = tuple[Finding | UnreadableScan, dict[str, Any]]
-"""An answer, and what its JSON form gets besides."""
+    Answered = tuple[Finding | UnreadableScan, dict[str, Any]]
+    """An answer, and what its JSON form gets besides."""
 
 
 def add_overlay(parser: argparse.ArgumentParser) -> None:

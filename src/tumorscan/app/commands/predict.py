@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tumorscan.app.commands.overlays import Answered, Overlays, add_overlay, check_opacity
+from tumorscan.app.commands.overlays import Overlays, add_overlay, check_opacity
 from tumorscan.app.commands.shared import (
     RESEARCH_USE,
     add_json,
@@ -20,14 +20,16 @@ from tumorscan.app.commands.shared import (
     shows_progress,
 )
 from tumorscan.errors import SettingsError, UnreadableScan
-from tumorscan.types import Finding, Verdict
 
 if TYPE_CHECKING:
     from tumorscan.app.commands.listing import Listing
-    from tumorscan.detect.bulk import Summary
+    from tumorscan.app.commands.overlays import Answered
+    from tumorscan.detect.bulk import Summary, Work
     from tumorscan.detect.detector import Detector
+    from tumorscan.detect.ray_session import Cluster
     from tumorscan.detect.rows import Item
     from tumorscan.detect.shard import BulkSettings
+    from tumorscan.types import Finding
 
 HELP = "say TUMOR DETECTED, NO TUMOR or CANNOT SAY for each picture"
 DESCRIPTION = """\
@@ -41,7 +43,10 @@ files, relative to the csv; its other columns are passed on to the results.
 
 With --out the answers go to a file, one row a picture in the order of the list. Each answer is kept in
 a journal beside it (FILE.part.jsonl) until all are there: after a kill or ctrl-C the same command goes
-on where it was, and no file is done twice."""
+on where it was, and no file is done twice.
+
+--scale ray has the same done by processes of Ray, on this machine or, with --ray-address, on a cluster
+of which all machines see the pictures and the bundle under the same paths."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +62,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch", type=int, metavar="N", help="pictures the network sees at once (default: 16)"
     )
     bulk.add_argument(
-        "--workers", type=int, metavar="N", help="threads that read and prepare (default: one a core)"
+        "--workers",
+        type=int,
+        metavar="N",
+        help="threads that read and prepare; with --scale, processes of one core (default: one a core)",
+    )
+    bulk.add_argument("--scale", choices=["ray"], help="what does the work, in place of this process")
+    bulk.add_argument(
+        "--ray-address",
+        metavar="HOST:PORT",
+        help="of a running Ray cluster, or auto (default: start Ray here for the time of the run)",
     )
     bulk.add_argument("--progress", action="store_true", help="show a bar even where stderr is no terminal")
 
@@ -68,14 +82,25 @@ def run(options: argparse.Namespace) -> int:
 
     given = {name: value for name in ("batch", "workers") if (value := getattr(options, name)) is not None}
     check_opacity(options.opacity)
+    if options.ray_address is not None and options.scale is None:
+        raise SettingsError("--ray-address says where Ray runs: give --scale ray as well")
     if options.out is not None:
         if options.overlay is not None:
             raise SettingsError("--overlay draws beside answers that are printed: leave out --out")
-        return _to_file(options, BulkSettings(**given))
-    if given or options.progress:
-        name = next(iter(given), "progress")
-        raise SettingsError(f"--{name} is for many files: name the result's file with --out")
+        cluster = _cluster(options, given.pop("workers", 0)) if options.scale else None
+        return _to_file(options, BulkSettings(**given), cluster)
+    alone = [*given, *(name for name in ("scale", "progress") if getattr(options, name))]
+    if alone:
+        raise SettingsError(f"--{alone[0]} is for many files: name the result's file with --out")
     return _stream(options)
+
+
+def _cluster(options: argparse.Namespace, workers: int) -> Cluster:
+    from tumorscan.detect.ray_session import Cluster, check_ray
+
+    cluster = Cluster(options.ray_address or "", workers)
+    check_ray(cluster)
+    return cluster
 
 
 def _stream(options: argparse.Namespace) -> int:
@@ -108,7 +133,7 @@ def _answers(detector: Detector, items: Sequence[Item], overlays: Overlays | Non
             yield from overlays.answers([Path(item.file)])
 
 
-def _to_file(options: argparse.Namespace, settings: BulkSettings) -> int:
+def _to_file(options: argparse.Namespace, settings: BulkSettings, cluster: Cluster | None) -> int:
     from tumorscan.app.commands.listing import list_items
     from tumorscan.detect.bulk import journal_path
     from tumorscan.detect.detector import load_detector
@@ -119,7 +144,7 @@ def _to_file(options: argparse.Namespace, settings: BulkSettings) -> int:
     listing.check()
     detector = load_detector(options.model, options.engine, operating_point=options.operating_point)
     begun = time.perf_counter()
-    summary = _predicted(options, detector, listing, settings)
+    summary = _predicted(options, detector, listing, settings, cluster)
     seconds = time.perf_counter() - begun
     _emit_summary(options, summary, seconds)
     if not options.json:
@@ -128,7 +153,11 @@ def _to_file(options: argparse.Namespace, settings: BulkSettings) -> int:
 
 
 def _predicted(
-    options: argparse.Namespace, detector: Detector, listing: Listing, settings: BulkSettings
+    options: argparse.Namespace,
+    detector: Detector,
+    listing: Listing,
+    settings: BulkSettings,
+    cluster: Cluster | None,
 ) -> Summary:
     from tumorscan.detect.bulk import journal_path, predict_all
 
@@ -139,12 +168,23 @@ def _predicted(
             options.out,
             carried=listing.carried,
             settings=settings,
+            work=_work(detector, listing, settings, cluster),
             progress=options.progress or shows_progress(options),
         )
     except KeyboardInterrupt:
         journal = journal_path(options.out)
         how = f"interrupted: run the same command again to go on; what is done is kept in {journal}"
         raise KeyboardInterrupt(how) from None
+
+
+def _work(
+    detector: Detector, listing: Listing, settings: BulkSettings, cluster: Cluster | None
+) -> Work | None:
+    if cluster is None:
+        return None
+    from tumorscan.detect.scale_ray import work_on_ray
+
+    return work_on_ray(detector, cluster, listing.carried, settings)
 
 
 def _emit_summary(options: argparse.Namespace, summary: Summary, seconds: float) -> None:
@@ -175,9 +215,12 @@ def _say_model(detector: Detector) -> None:
 
 def _text(answer: Finding | UnreadableScan) -> str:
     from tumorscan.detect.decide import wording
+    from tumorscan.types import Verdict
 
     if isinstance(answer, UnreadableScan):
         return f"{answer.file}: ERROR {answer.cause}"
+    if answer.probability is None:
+        return f"{answer.file}: {answer.verdict} ({'; '.join(answer.reasons)})"
     if answer.verdict is Verdict.CANNOT_SAY:
         return f"{answer.file}: {wording(answer.verdict)}, p(tumor) {answer.probability:.3f}"
     return f"{answer.file}: {answer.verdict} ({answer.confidence:.1f} %), p(tumor) {answer.probability:.3f}"

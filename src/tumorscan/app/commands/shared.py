@@ -9,9 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tumorscan.config import PRESETS, Settings, changed, preset, read_settings
+from tumorscan.config import PRESETS, SHIPPED, Settings, changed, preset, read_settings
 from tumorscan.errors import SettingsError
-from tumorscan.model.bundle import default_bundle
 
 RESEARCH_USE = "Research and teaching software: not a medical device, never a diagnosis."
 
@@ -66,7 +65,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         type=Path,
-        default=default_bundle(),
+        default=SHIPPED,
         metavar="BUNDLE",
         help="folder of a bundle, or of a finished run (default: the shipped one)",
     )

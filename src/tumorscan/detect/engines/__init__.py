@@ -86,6 +86,7 @@ def load_engine(bundle: Bundle, name: str = AUTO, threads: int | None = None) ->
     if not runtime.installed:
         raise _not_installed(runtime)
     engine: Engine = import_module(f"{__name__}.{runtime.home}").load(bundle, runtime.file, threads)
+    engine.name = chosen
     return engine
 
 

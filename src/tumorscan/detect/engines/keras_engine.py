@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from tumorscan.types import Picture, Scores
 class KerasEngine(Engine):
     """The network as it was trained, on whatever backend Keras has."""
 
-    name: ClassVar[str] = "keras"
+    name = "keras"
 
     def __init__(self, network: Any) -> None:
         super().__init__(int(network.input.shape[1]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from tumorscan.detect.engine import Engine, usable_cores
 from tumorscan.detect.engines.signature import INPUT, OUTPUTS, check_signature, damaged
@@ -17,7 +17,7 @@ _ERRORS_ONLY = 3
 class OnnxRuntimeEngine(Engine):
     """An exported network in ONNX Runtime, on the CPU."""
 
-    name: ClassVar[str] = "onnxruntime"
+    name = "onnxruntime"
 
     def __init__(self, session: Any, size: int) -> None:
         super().__init__(size)

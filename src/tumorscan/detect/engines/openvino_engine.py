@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from threading import Lock
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +22,7 @@ class OpenVinoEngine(Engine):
     batch on, for any number.
     """
 
-    name: ClassVar[str] = "openvino"
+    name = "openvino"
 
     def __init__(self, core: Any, model: Any, size: int, threads: int) -> None:
         super().__init__(size)
