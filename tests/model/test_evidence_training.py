@@ -98,6 +98,9 @@ def test_the_stages_train_what_they_should() -> None:
     assert _differ(seen[0][1], seen[1][1]) == head - {NORM} | {"conv6"}
     trunk = {f"{kind}{i}" for kind in ("conv", "norm") for i in range(1, 7)}
     assert _differ(seen[1][1], seen[2][1]) == head - {NORM} | trunk
+    for name, values in seen[-1][1].items():
+        if name.startswith("norm") and "moving" in name:
+            assert np.array_equal(values, start[name]), "a norm of the trunk left inference mode"
     assert seen[-1][1][f"{LOGIT}/kernel"].min() >= 0
 
 

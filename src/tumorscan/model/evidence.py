@@ -147,7 +147,7 @@ class EvidenceTraining:
         network, inside = self.network, trunk_layers(self.network)[-1].output
         trunk = keras.Model(network.input, inside)
         head = keras.Model(inside, [network.get_layer(CELLS).output, network.output])
-        cells, image = head(trunk(network.input, training=False))
+        cells, image = head(_still(trunk)(network.input))
         train_only(network, self._trained(name))
         outputs = [keras.layers.Identity(name=one)(t) for one, t in (("cells", cells), ("image", image))]
         trainer = keras.Model(network.input, outputs)
@@ -225,6 +225,28 @@ class EvidenceTraining:
         kept = self.state.read(f"last-evidence-{number}")
         for i, variable in enumerate(_variables(stage.trainer)):
             variable.assign(kept[f"v{i}"])
+
+
+def _still(trunk: Any) -> Any:
+    """A trunk as one layer that is always in inference mode.
+
+    A functional model hands its own `training` to all it is made of, whatever they were called with when it
+    was built; what a layer calls inside is its own business.
+    """
+    keras = require("keras", "train")
+
+    class Still(keras.layers.Layer):  # type: ignore[misc,name-defined]
+        def __init__(self) -> None:
+            super().__init__(name="still")
+            self.trunk = trunk
+
+        def call(self, pixels: Any) -> Any:
+            return self.trunk(pixels, training=False)
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return self.trunk.compute_output_shape(shape)
+
+    return Still()
 
 
 def _variables(trainer: Any) -> list[Any]:
