@@ -312,8 +312,8 @@ class EvidenceSettings:
     image_weight: float = 0.3
     hardest: float = 0.05
     head: StageSettings = field(default_factory=lambda: StageSettings(2, 1e-3))
-    upper: StageSettings = field(default_factory=lambda: StageSettings(6, 1.5e-4))
-    whole: StageSettings = field(default_factory=lambda: StageSettings(2, 2e-5))
+    upper: StageSettings = field(default_factory=lambda: StageSettings(5, 2e-4))
+    whole: StageSettings = field(default_factory=lambda: StageSettings(1, 3e-5))
     moves: MoveSettings = field(default_factory=MoveSettings)
     imitate: ImitateSettings = field(default_factory=ImitateSettings)
 
