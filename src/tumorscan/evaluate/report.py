@@ -15,9 +15,9 @@ from typing import Any, Protocol
 import numpy as np
 
 import tumorscan
+from tumorscan.atomic import atomic_write_bytes
 from tumorscan.errors import require
 from tumorscan.evaluate.blocks import Section, in_words
-from tumorscan.evaluate.figures import write_whole
 from tumorscan.types import Interval, OperatingPoint
 
 RESEARCH_USE = (
@@ -135,7 +135,7 @@ def write_report(
         cards=[_card(name, figure) for name, figure in headline],
     )
     # A file name from the disk may hold bytes that are no UTF-8; they show as question marks.
-    write_whole(Path(path), page.encode("utf-8", errors="replace"))
+    atomic_write_bytes(Path(path), page.encode("utf-8", errors="replace"))
 
 
 def write_metrics(path: str | os.PathLike[str], table: Mapping[str, Any]) -> None:
@@ -145,7 +145,7 @@ def write_metrics(path: str | os.PathLike[str], table: Mapping[str, Any]) -> Non
         EnvironmentProblem: the file cannot be written.
     """
     text = json.dumps(table, indent=2, allow_nan=False, ensure_ascii=True)
-    write_whole(Path(path), text.encode("ascii") + b"\n")
+    atomic_write_bytes(Path(path), text.encode("ascii") + b"\n")
 
 
 def write_predictions(path: str | os.PathLike[str], rows: Iterable[Prediction]) -> None:
@@ -161,7 +161,7 @@ def write_predictions(path: str | os.PathLike[str], rows: Iterable[Prediction]) 
         probability = repr(float(row.probability))
         correct = "" if row.correct is None else "true" if row.correct else "false"
         writer.writerow([row.file, row.label, row.group, probability, str(row.verdict), correct])
-    write_whole(Path(path), stream.getvalue().encode("utf-8", errors="backslashreplace"))
+    atomic_write_bytes(Path(path), stream.getvalue().encode("utf-8", errors="backslashreplace"))
 
 
 def _card(name: str, figure: Interval) -> dict[str, Any]:

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from tumorscan.atomic import cannot_write
 from tumorscan.data.corrupt import CORRUPTIONS, STRENGTHS
 from tumorscan.data.parallel import in_order
 from tumorscan.data.records import Record
 from tumorscan.detect.detector import Detector, load_detector
-from tumorscan.errors import DataError, EnvironmentProblem, SettingsError
+from tumorscan.errors import DataError, SettingsError
 from tumorscan.evaluate.robustness import Curve, curves
 from tumorscan.evaluate.strata import pooling_refusal
 from tumorscan.prepare.pipeline import fingerprint
@@ -125,9 +126,7 @@ def _scored(
                 file.write(json.dumps({"pixels": digest, "logits": done[digest]}) + "\n")
                 file.flush()
     except OSError as error:
-        raise EnvironmentProblem(
-            f"{path}: cannot be written ({error.strerror}): free space there or choose another --out"
-        ) from error
+        raise cannot_write(path, error) from error
     return [done[record.pixels_sha256] for record in records]
 
 
