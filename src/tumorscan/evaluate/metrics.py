@@ -20,6 +20,7 @@ from tumorscan.evaluate.intervals import (
     newcombe_auc,
 )
 from tumorscan.evaluate.weighted import Floats, Statistic
+from tumorscan.jsonable import jsonable
 from tumorscan.types import Interval
 
 PROPORTIONS = ("accuracy", "sensitivity", "specificity", "precision")
@@ -81,7 +82,7 @@ class Evaluation:
 
     def to_table(self) -> dict[str, Any]:
         """Plain values for metrics.json; what is not finite is None, since JSON has no nan."""
-        table: dict[str, Any] = _plain(
+        table: dict[str, Any] = jsonable(
             {
                 "n": self.n,
                 "n_groups": self.n_groups,
@@ -240,13 +241,3 @@ def _groups(groups: ArrayLike | None, count: int) -> NDArray[np.str_]:
     if names.shape != (count,):
         raise DataError(f"groups have the shape {names.shape} for {count} labels: give one for each picture")
     return names
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not np.isfinite(value) else value

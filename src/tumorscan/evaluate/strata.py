@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tumorscan.evaluate import weighted
-from tumorscan.evaluate.intervals import exact_binomial, plain_interval
+from tumorscan.evaluate.intervals import exact_binomial
 from tumorscan.evaluate.metrics import Evaluation, evaluate
+from tumorscan.jsonable import plain_interval
 from tumorscan.types import Interval
 
 MIXING: Final = (

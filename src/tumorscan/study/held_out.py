@@ -27,9 +27,10 @@ from tumorscan.detect.calibrate import fit_calibration
 from tumorscan.detect.engines.keras_engine import KerasEngine
 from tumorscan.detect.points import fit_points
 from tumorscan.errors import DataError, SettingsError
-from tumorscan.evaluate.intervals import exact_binomial, plain_interval
+from tumorscan.evaluate.intervals import exact_binomial
 from tumorscan.evaluate.metrics import auc_over_groups
 from tumorscan.evaluate.report import write_metrics
+from tumorscan.jsonable import plain_interval
 from tumorscan.model.checkpoint import Checkpoints, npz_bytes
 from tumorscan.model.weights import named_weights
 from tumorscan.study.evidence_fit import fit_evidence, lesions_of

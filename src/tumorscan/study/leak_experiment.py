@@ -11,9 +11,10 @@ from tumorscan.config import Settings
 from tumorscan.data.records import Record
 from tumorscan.data.split import refuse_conflicts
 from tumorscan.evaluate.blocks import in_words
-from tumorscan.evaluate.intervals import group_bootstrap, plain_interval
+from tumorscan.evaluate.intervals import group_bootstrap
 from tumorscan.evaluate.repeated import difference, mean_auc
 from tumorscan.evaluate.report import write_metrics
+from tumorscan.jsonable import plain_interval
 from tumorscan.study.crossval import OutOfFold, catalog_of, fit_all, gather, make_plan
 from tumorscan.study.run import Say
 from tumorscan.types import Interval
