@@ -17,7 +17,7 @@ import tumorscan
 from tumorscan.atomic import atomic_write_bytes, atomic_write_text
 from tumorscan.config import Settings, read_settings, to_toml
 from tumorscan.data.batches import PreparedPictures, default_cache
-from tumorscan.data.catalog import Catalog, build_catalog, read_catalog, write_catalog
+from tumorscan.data.catalog import Catalog, kept_catalog
 from tumorscan.data.records import Record
 from tumorscan.data.sources import selected_files
 from tumorscan.data.split import Split, make_source_split, make_split, read_split, write_split
@@ -198,11 +198,7 @@ def _split(
         if not allow_leaks:
             refuse_leaks(leaks, folder / SPLIT)
         return split, leaks
-    if (folder / CATALOG).is_file():
-        catalog = read_catalog(folder / CATALOG)
-    else:
-        catalog = build_catalog(sources, progress=progress)
-        write_catalog(catalog, folder / CATALOG)
+    catalog = kept_catalog(sources, folder / CATALOG, progress=progress)
     for skipped in catalog.skipped:
         say(f"skipped {skipped.file}: {skipped.cause}")
     split = _lots(catalog, sources, settings, test_where or {})

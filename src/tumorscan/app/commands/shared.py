@@ -7,10 +7,13 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tumorscan.config import PRESETS, SHIPPED, Settings, changed, preset, read_settings
 from tumorscan.errors import SettingsError
+
+if TYPE_CHECKING:
+    from tumorscan.study.crossval import Repeats
 
 RESEARCH_USE = "Research and teaching software: not a medical device, never a diagnosis."
 
@@ -144,6 +147,13 @@ def recipe_of(options: argparse.Namespace) -> Settings:
         return settings
     source = weights if weights in ("imagenet", "none", "default") else str(Path(weights).resolve())
     return replace(settings, model=replace(settings.model, weights=source))
+
+
+def repeats_of(options: argparse.Namespace) -> Repeats:
+    """The cross-validation that the arguments of `add_repeated_folds` name."""
+    from tumorscan.study.crossval import Repeats
+
+    return Repeats(options.sources, recipe_of(options), options.out, options.repeats, options.folds)
 
 
 def emit(options: argparse.Namespace, table: dict[str, Any], text: str) -> None:
