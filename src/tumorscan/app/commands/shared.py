@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from tumorscan.errors import SettingsError
 
 if TYPE_CHECKING:
     from tumorscan.study.crossval import Repeats
+    from tumorscan.study.opened import Trial
 
 RESEARCH_USE = "Research and teaching software: not a medical device, never a diagnosis."
 
@@ -154,6 +156,24 @@ def repeats_of(options: argparse.Namespace) -> Repeats:
     from tumorscan.study.crossval import Repeats
 
     return Repeats(options.sources, recipe_of(options), options.out, options.repeats, options.folds)
+
+
+def trial_of(options: argparse.Namespace, sets: Sequence[Path]) -> Trial:
+    """The trial of a bundle that the arguments name, each set compared with what training has seen."""
+    from tumorscan.study.external_leaks import check_against_run
+    from tumorscan.study.opened import Trial
+
+    progress = shows_progress(options)
+    return Trial(
+        options.model,
+        sets,
+        where=selection(options.where),
+        out=options.out,
+        engine=options.engine,
+        leak_check=check_against_run(options.model, allow=options.allow_leaks, progress=progress, say=say),
+        progress=progress,
+        say=say,
+    )
 
 
 def emit(options: argparse.Namespace, table: dict[str, Any], text: str) -> None:
