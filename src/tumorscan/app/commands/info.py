@@ -6,12 +6,14 @@ import argparse
 import platform
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import tumorscan
 from tumorscan.app.commands.shared import add_json, emit
 from tumorscan.config import PRESETS, ModelSettings
-from tumorscan.types import OperatingPoint
+
+if TYPE_CHECKING:
+    from tumorscan.types import OperatingPoint
 
 HELP = "what this installation can do, or what a bundle is"
 DESCRIPTION = """\
