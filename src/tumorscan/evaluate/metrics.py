@@ -132,9 +132,7 @@ def evaluate(
     names = _groups(groups, truth.size)
     if not 0 <= threshold <= 1:
         raise SettingsError(f"threshold is {threshold}: it must lie in 0..1")
-    if bins < 1:
-        raise SettingsError(f"bins is {bins}: it must be at least 1")
-    bins = max(1, min(bins, truth.size // SMALLEST_BIN))
+    bins = _bins(bins, truth.size)
     said = (scores >= threshold).astype(np.int64)
     counts = _count(truth, said)
     shares, means = _proportions(truth, said), _means(truth, scores, said, bins)
@@ -186,6 +184,13 @@ def auc_over_groups(
     statistics = {"roc_auc": weighted.auc(truth, column)}
     drawn = group_bootstrap(statistics, names, level=level, resamples=resamples, seed=seed, unit=unit)
     return _honest_auc(drawn["roc_auc"], truth, names, unit)
+
+
+def _bins(bins: int, count: int) -> int:
+    """At most so many that none holds too few pictures."""
+    if bins < 1:
+        raise SettingsError(f"bins is {bins}: it must be at least 1")
+    return max(1, min(bins, count // SMALLEST_BIN))
 
 
 def _count(truth: NDArray[np.int64], said: NDArray[np.int64]) -> Counts:

@@ -162,9 +162,7 @@ def measure(
         unit=unit,
     )
     one_class = np.unique(truth).size < 2
-    refusal = pooling_refusal(truth, sources)
-    if force and not one_class:
-        refusal = ""
+    refusal = "" if force and not one_class else pooling_refusal(truth, sources)
     # The proportions' bootstrap stands among the alternatives; DeLong, the AUC's there, knows no units.
     drawn = {**found.figures, **{key: found.alternatives[key] for key in ("accuracy", "precision", *SIDES)}}
     figures = {key: drawn[key] for key in (*SIDES, *MIXING)}
