@@ -59,9 +59,6 @@ class Measured:
 
     def facts(self) -> list[tuple[str, str]]:
         """Name and text, in the order of the report."""
-        point = self.operating_point
-        aim = f"fitted for {point.aim}"
-        reached = f"sensitivity {in_words(point.sensitivity)}, specificity {in_words(point.specificity)}"
         return [
             ("Data", self.data),
             (
@@ -71,11 +68,20 @@ class Measured:
             ("Split", ", ".join(f"{name} {size}" for name, size in self.sizes.items())),
             ("Seed", str(self.seed)),
             ("Model", self.bundle),
-            ("Operating point", f"{point.name}: a tumor is said at {point.threshold:.4g} or more, {aim}"),
-            ("Fitted on", f"{point.fitted_on}; there {reached}"),
-            *([("What that promises", point.statement)] if point.statement else []),
+            *point_facts(self.operating_point),
             *self.more,
         ]
+
+
+def point_facts(point: OperatingPoint) -> list[tuple[str, str]]:
+    """What a report says of the operating point."""
+    said = f"{point.name}: a tumor is said at {point.threshold:.4g} or more, fitted for {point.aim}"
+    reached = f"sensitivity {in_words(point.sensitivity)}, specificity {in_words(point.specificity)}"
+    return [
+        ("Operating point", said),
+        ("Fitted on", f"{point.fitted_on}; there {reached}"),
+        *([("What that promises", point.statement)] if point.statement else []),
+    ]
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ from tumorscan.errors import BundleError
 from tumorscan.evaluate import figures, pictures
 from tumorscan.evaluate.abstention import abstention_section, is_correct
 from tumorscan.evaluate.blocks import (
-    Gallery,
     Image,
     Images,
     Section,
     evaluation_sections,
+    galleries,
     training_section,
 )
 from tumorscan.evaluate.pictures import Shown
@@ -213,12 +213,5 @@ def _pictures_section(drawn: dict[str, Figure]) -> Section:
 
 
 def _gallery_section(shown: dict[str, list[Shown]]) -> Section:
-    galleries = tuple(
-        Gallery(
-            tuple(rows[:_GALLERY_SHOWN]),
-            f"{name.capitalize()}: {len(rows)} pictures, the farthest from the threshold first.",
-        )
-        for name, rows in shown.items()
-        if rows
-    )
-    return Section("Right and wrong", galleries)
+    by_title = {name.capitalize(): rows for name, rows in shown.items()}
+    return Section("Right and wrong", galleries(by_title, _GALLERY_SHOWN))

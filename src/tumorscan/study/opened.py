@@ -15,7 +15,7 @@ from tumorscan.data.records import Record
 from tumorscan.detect.detector import Detector, load_detector
 from tumorscan.detect.engines import AUTO
 from tumorscan.errors import SettingsError
-from tumorscan.evaluate.blocks import in_words
+from tumorscan.evaluate.report import point_facts
 from tumorscan.model.bundle import Bundle
 from tumorscan.study.external_leaks import LeakCheck
 from tumorscan.study.external_result import Look
@@ -106,7 +106,6 @@ class Opened:
 
     def facts(self, detector: Detector) -> list[tuple[str, str]]:
         """What a report says of the sets and the model."""
-        point = detector.operating_point
         sets = [
             (
                 f"External set {look.external.name}",
@@ -117,12 +116,10 @@ class Opened:
             )
             for look in self.looks
         ]
-        reached = f"sensitivity {in_words(point.sensitivity)}, specificity {in_words(point.specificity)}"
         return [
             *sets,
             ("Model", f"{detector.model} on {detector.engine.name}"),
-            ("Operating point", f"{point.name}: a tumor is said at {point.threshold:.4g} or more"),
-            ("Fitted on", f"{point.fitted_on}; there {reached}"),
+            *point_facts(detector.operating_point),
         ]
 
 

@@ -14,10 +14,25 @@ from tumorscan.config import PRESETS, SHIPPED, Settings, changed, preset, read_s
 from tumorscan.errors import SettingsError
 
 if TYPE_CHECKING:
+    from tumorscan.app.commands import Command
     from tumorscan.study.crossval import Repeats
     from tumorscan.study.opened import Trial
 
 RESEARCH_USE = "Research and teaching software: not a medical device, never a diagnosis."
+
+
+def add_command(
+    kinds: argparse._SubParsersAction[argparse.ArgumentParser], name: str, command: Command
+) -> argparse.ArgumentParser:
+    """A command among others, with its help and its arguments; its parser."""
+    parser = kinds.add_parser(
+        name,
+        help=command.HELP,
+        description=command.DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_arguments(parser)
+    return parser
 
 
 def add_json(parser: argparse.ArgumentParser, what: str = "one JSON object instead of text") -> None:
