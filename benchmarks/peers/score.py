@@ -29,10 +29,11 @@ from tqdm import tqdm
 from tumorscan.data.external import read_set
 from tumorscan.detect.detector import load_detector
 from tumorscan.errors import BundleError, EnvironmentProblem
-from tumorscan.evaluate.intervals import exact_binomial, plain_interval
+from tumorscan.evaluate.intervals import exact_binomial
 from tumorscan.evaluate.metrics import auc_over_groups
+from tumorscan.jsonable import plain_interval
 from tumorscan.read.files import list_files
-from tumorscan.study.external import look_key
+from tumorscan.study.opened import look_key
 
 HERE = Path(__file__).resolve().parent
 SHIPPED = environments.ROOT / "src" / "tumorscan" / "bundles" / "default"

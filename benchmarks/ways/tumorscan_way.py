@@ -13,10 +13,11 @@ from typing import Any
 from serving import serve
 
 from tumorscan.detect.detector import load_detector
-from tumorscan.detect.overlay import overlay, to_png
+from tumorscan.detect.overlay import overlay
 from tumorscan.detect.rows import Item
 from tumorscan.detect.shard import BulkSettings, answers
 from tumorscan.read import read_scan
+from tumorscan.read.png import png_bytes
 
 
 def main(bundle: str, engine: str = "auto") -> None:
@@ -34,7 +35,7 @@ def main(bundle: str, engine: str = "auto") -> None:
         else:
             finding, explanation = detector.explain(scan, prepared, stages)
             drawing = time.perf_counter()
-            to_png(overlay(scan.pixels, explanation.evidence, prepared.frame))
+            png_bytes(overlay(scan.pixels, explanation.evidence, prepared.frame))
             stages["draw"] = 1e3 * (time.perf_counter() - drawing)
         return {"verdict": str(finding.verdict), "stages": stages}
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tumorscan.detect.overlay import COLOURS, overlay, to_png
+from tumorscan.detect.overlay import COLOURS, overlay
 from tumorscan.errors import SettingsError
+from tumorscan.read.png import png_bytes
 from tumorscan.types import Frame
 
 FRAME = Frame(0, 0, 80, 60, 0, 10, 80, 80, 64)
@@ -85,4 +86,4 @@ def test_refused(scan, arguments, cause):
 
 
 def test_png_gives_the_pixels_back(scan):
-    np.testing.assert_array_equal(np.asarray(Image.open(BytesIO(to_png(scan)))), scan)
+    np.testing.assert_array_equal(np.asarray(Image.open(BytesIO(png_bytes(scan)))), scan)

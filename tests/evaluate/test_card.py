@@ -9,7 +9,7 @@ from tumorscan.config import preset
 from tumorscan.errors import EnvironmentProblem
 from tumorscan.evaluate.card import card_text, write_card
 from tumorscan.evaluate.checklists import CLAIM, TRIPOD_AI, answers
-from tumorscan.evaluate.intervals import plain_interval
+from tumorscan.jsonable import plain_interval
 from tumorscan.model.bundle import Bundle, Manifest, read_bundle, write_bundle
 from tumorscan.types import Interval, OperatingPoint
 

@@ -148,8 +148,8 @@ def test_figures_stay_out_of_pyplot():
 def test_what_cannot_be_written_leaves_what_was_there(tmp_path):
     target = tmp_path / "a.png"
     target.mkdir()
-    with pytest.raises(EnvironmentProblem, match=r"a\.png: cannot be written \(.*\): free space there or"):
-        figures.write_whole(target, b"new")
+    with pytest.raises(EnvironmentProblem, match=r"a\.png: cannot be written \(.*\): free some space"):
+        figures.save(FIGURES["grid"](), target)
     assert list(tmp_path.iterdir()) == [target]
 
 

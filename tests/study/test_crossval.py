@@ -15,7 +15,7 @@ from tumorscan.model.checkpoint import InMemory
 from tumorscan.model.phase import Inputs
 from tumorscan.model.train import start_network, train_network
 from tumorscan.study import fits as fits_module
-from tumorscan.study.crossval import cross_validate
+from tumorscan.study.crossval import Repeats, cross_validate
 from tumorscan.study.crossval_report import report_crossval
 from tumorscan.study.leak_experiment import leak_experiment
 
@@ -31,7 +31,7 @@ def recipe(short_settings):
 @pytest.fixture(scope="module")
 def validated(phantoms, recipe, tmp_path_factory):
     folder = tmp_path_factory.mktemp("crossval")
-    return cross_validate([phantoms], recipe, folder, repeats=1, folds=3), folder
+    return cross_validate(Repeats([phantoms], recipe, folder, 1, 3)), folder
 
 
 def test_every_picture_is_predicted_once_a_repeat(validated):
@@ -66,7 +66,7 @@ def test_fits_that_are_there_are_not_done_again(validated, phantoms, recipe, mon
         raise AssertionError("a finished fit was done again")
 
     monkeypatch.setattr(fits_module, "fit", never)
-    again = cross_validate([phantoms], recipe, folder, repeats=1, folds=3)
+    again = cross_validate(Repeats([phantoms], recipe, folder, 1, 3))
     np.testing.assert_array_equal(again.probabilities, result.probabilities)
 
 
@@ -81,9 +81,9 @@ def test_an_interrupted_run_goes_on(validated, phantoms, recipe, tmp_path, monke
 
     monkeypatch.setattr(fits_module, "fit", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        cross_validate([phantoms], recipe, tmp_path, repeats=1, folds=3)
+        cross_validate(Repeats([phantoms], recipe, tmp_path, 1, 3))
     monkeypatch.undo()
-    resumed = cross_validate([phantoms], recipe, tmp_path, repeats=1, folds=3)
+    resumed = cross_validate(Repeats([phantoms], recipe, tmp_path, 1, 3))
     np.testing.assert_allclose(resumed.probabilities, validated[0].probabilities, atol=0.02)
 
 
@@ -98,14 +98,14 @@ def test_a_damaged_fit_is_named(validated, phantoms, recipe, tmp_path, text):
             target.write_bytes(file.read_bytes())
     (tmp_path / "fits" / "r0f1.json").write_text(text)
     with pytest.raises(DataError, match=r"r0f1\.json.*delete it and run again"):
-        cross_validate([phantoms], recipe, tmp_path, repeats=1, folds=3)
+        cross_validate(Repeats([phantoms], recipe, tmp_path, 1, 3))
 
 
 def test_other_settings_or_folds_are_refused(validated, phantoms, recipe):
     with pytest.raises(SettingsError, match="other settings"):
-        cross_validate([phantoms], recipe, validated[1], repeats=1, folds=4)
+        cross_validate(Repeats([phantoms], recipe, validated[1], 1, 4))
     with pytest.raises(SettingsError, match="other settings"):
-        cross_validate([phantoms], preset("quick"), validated[1], repeats=1, folds=3)
+        cross_validate(Repeats([phantoms], preset("quick"), validated[1], 1, 3))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_shared_features_change_nothing(recipe, rng, tmp_path):
 @pytest.mark.slow
 def test_fits_in_other_processes_are_the_same_fits(validated, phantoms, recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(fits_module, "FITS_PER_PROCESS", 2)
-    apart = cross_validate([phantoms], recipe, tmp_path, repeats=1, folds=3)
+    apart = cross_validate(Repeats([phantoms], recipe, tmp_path, 1, 3))
     np.testing.assert_allclose(apart.probabilities, validated[0].probabilities, atol=0.02)
 
 
@@ -161,7 +161,7 @@ def test_a_bank_that_is_gone_is_named(tmp_path, recipe):
 
 
 def test_leak_experiment_tests_every_file_in_both_arms(tmp_path, recipe, phantoms):
-    result = leak_experiment([phantoms], recipe, tmp_path / "leak", repeats=1, folds=3)
+    result = leak_experiment(Repeats([phantoms], recipe, tmp_path / "leak", 1, 3))
     table = json.loads((tmp_path / "leak" / "metrics.json").read_text())
     assert table["pictures"] == 60
     assert result.inflation.value == pytest.approx(result.random.value - result.grouped.value)

@@ -19,7 +19,8 @@ from tumorscan.evaluate.card import card_text
 from tumorscan.model.bundle import Manifest, read_bundle, write_bundle
 from tumorscan.study import external
 from tumorscan.study.controls import NoControls, control_records
-from tumorscan.study.external import evaluate_external, look_key
+from tumorscan.study.external import evaluate_external
+from tumorscan.study.opened import Trial, look_key
 
 NONE = NoControls("left out of this test")
 HEAD = "file,label,patient,source,plane,fold\n"
@@ -64,7 +65,7 @@ def fails(capsys: pytest.CaptureFixture[str], code: int, *arguments: object) -> 
 @pytest.mark.slow
 def test_one_source_with_both_classes(bundle: Path, table: Path) -> None:
     table.write_text("\n".join(line for line in table.read_text().splitlines() if ",b," not in line) + "\n")
-    result = evaluate_external(bundle.parent, [table])
+    result = evaluate_external(Trial(bundle.parent, [table]))
     assert result.folder == bundle.resolve().parent / "external" / "set"
     names = {path.name for path in result.folder.iterdir()}
     assert names >= {"report.html", "metrics.json", "predictions.csv", "roc.png", "precision_recall.png"}
@@ -119,10 +120,12 @@ def test_looks_are_counted_by_content(bundle: Path, table: Path, monkeypatch: py
     for file in table.parent.glob("*.png"):
         shutil.copy(file, moved)
     shutil.copy(table, moved / "renamed.csv")
-    counts = [evaluate_external(bundle, [path]).looks[0].count for path in (table, moved / "renamed.csv")]
+    counts = [
+        evaluate_external(Trial(bundle, [path])).looks[0].count for path in (table, moved / "renamed.csv")
+    ]
     assert counts == [1, 2]
-    assert evaluate_external(bundle, [table, moved / "renamed.csv"]).looks[0].count == 3
-    assert evaluate_external(bundle, [table], where={"fold": "1"}).looks[0].count == 1
+    assert evaluate_external(Trial(bundle, [table, moved / "renamed.csv"])).looks[0].count == 3
+    assert evaluate_external(Trial(bundle, [table], where={"fold": "1"})).looks[0].count == 1
     manifest = read_bundle(bundle).manifest
     assert sorted(manifest.looks.values()) == [1, 3]
     assert set(manifest.metrics) == set(manifest.looks)
@@ -157,9 +160,11 @@ def test_a_leak_check_has_the_first_and_the_last_word(bundle: Path, table: Path)
         raise DataError("3 pictures were trained on")
 
     with pytest.raises(DataError, match="3 pictures were trained on"):
-        evaluate_external(bundle, [table], leak_check=refuse)
+        evaluate_external(Trial(bundle, [table], leak_check=refuse))
     assert read_bundle(bundle).manifest.looks == {}, "what was not measured was not looked at"
-    result = evaluate_external(bundle, [table], leak_check=lambda records: [f"{len(records)} may be known"])
+    result = evaluate_external(
+        Trial(bundle, [table], leak_check=lambda records: [f"{len(records)} may be known"])
+    )
     assert result.warnings == ("20 may be known",)
     assert "20 may be known" in (result.folder / "report.html").read_text()
 
@@ -253,8 +258,8 @@ def test_an_unfitted_bundle_is_refused(
 
 
 def test_no_set_at_all(bundle: Path) -> None:
-    with pytest.raises(SettingsError, match="no external set is named"):
-        evaluate_external(bundle, [])
+    with pytest.raises(SettingsError, match="no set is named"):
+        evaluate_external(Trial(bundle, []))
 
 
 @pytest.mark.usefixtures("no_controls")

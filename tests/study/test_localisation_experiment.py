@@ -18,6 +18,7 @@ from tumorscan.data.phantom import write_phantoms
 from tumorscan.errors import DataError, SettingsError
 from tumorscan.model.bundle import read_bundle, write_bundle
 from tumorscan.study.localisation import CENTRE, RANDOM, _region, measure_localisation
+from tumorscan.study.opened import Trial
 from tumorscan.types import Frame, Scan
 
 
@@ -42,7 +43,7 @@ def other(bundle: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_every_map_is_measured_and_reported(bundle: Path, other: Path, table: Path) -> None:
-    result = measure_localisation(bundle, [table], against=[other])
+    result = measure_localisation(Trial(bundle, [table]), against=[other])
     assert result.folder == bundle.resolve().parent / "localisation" / "phantoms"
     names = {path.name for path in result.folder.iterdir()}
     assert names == {"report.html", "metrics.json", "pictures.csv", "peak_in.png", "iou_area.png", "mass.png"}
@@ -101,14 +102,14 @@ def test_refused_tables(bundle: Path, tmp_path: Path, text: str, says: str) -> N
     path = tmp_path / "set.csv"
     path.write_text(text)
     with pytest.raises(DataError, match=says):
-        measure_localisation(bundle, [path])
+        measure_localisation(Trial(bundle, [path]))
 
 
 def test_a_folder_is_refused(bundle: Path, table: Path) -> None:
     with pytest.raises(DataError, match="name a csv"):
-        measure_localisation(bundle, [table.parent])
+        measure_localisation(Trial(bundle, [table.parent]))
 
 
 def test_a_bundle_against_itself_is_refused(bundle: Path, table: Path) -> None:
     with pytest.raises(SettingsError, match="--against names a bundle twice"):
-        measure_localisation(bundle, [table], against=[bundle])
+        measure_localisation(Trial(bundle, [table]), against=[bundle])

@@ -19,7 +19,7 @@ from tumorscan.errors import DataError, SettingsError
 from tumorscan.evaluate.robustness import MEAN
 from tumorscan.model.bundle import read_bundle
 from tumorscan.study import robustness
-from tumorscan.study.opened import drawn
+from tumorscan.study.opened import Trial, drawn
 from tumorscan.study.robustness import measure_robustness
 
 FEW = ("blur", "resaving", "crop")
@@ -39,7 +39,7 @@ def bundle(tiny_bundle: Path, tmp_path: Path) -> Path:
 def test_every_form_is_scored_once_and_reported(
     bundle: Path, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = measure_robustness(bundle, [table], names=FEW, most=4)
+    result = measure_robustness(Trial(bundle, [table]), names=FEW, most=4)
     folder = bundle.resolve().parent / "robustness" / "phantoms"
     assert result.folder == folder
     assert {"report.html", "metrics.json", "curves.png", "examples.png"} <= {p.name for p in folder.iterdir()}
@@ -61,7 +61,7 @@ def test_every_form_is_scored_once_and_reported(
         return forms(detector, record, **more)  # type: ignore[arg-type]  # passed on
 
     monkeypatch.setattr(robustness, "_forms", counted)
-    again = measure_robustness(bundle, [table], names=FEW, most=4)
+    again = measure_robustness(Trial(bundle, [table]), names=FEW, most=4)
     assert asked == [json.loads(lines[-1])["pixels"]]
     assert [one.to_table() for one in again.curves] == [one.to_table() for one in result.curves]
     assert scores.read_text().splitlines(keepends=True) == lines
@@ -86,14 +86,18 @@ def test_the_command_prints_a_row_a_corruption(
     [
         ({"names": ["snow"]}, SettingsError, "no corruption 'snow'"),
         ({"most": 1}, SettingsError, "--most 1"),
-        ({"where": {"fold": "9"}}, DataError, "no column 'fold'"),
     ],
 )
 def test_refusals(
     bundle: Path, table: Path, more: dict[str, object], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
-        measure_robustness(bundle, [table], **more)  # type: ignore[arg-type]  # a table of cases
+        measure_robustness(Trial(bundle, [table]), **more)  # type: ignore[arg-type]  # a table of cases
+
+
+def test_a_column_that_is_not_there_is_refused(bundle: Path, table: Path) -> None:
+    with pytest.raises(DataError, match="no column 'fold'"):
+        measure_robustness(Trial(bundle, [table], where={"fold": "9"}))
 
 
 def test_all_corruptions_are_tried_unless_some_are_named() -> None:
@@ -103,7 +107,7 @@ def test_all_corruptions_are_tried_unless_some_are_named() -> None:
 
 def test_no_sets_are_refused(bundle: Path) -> None:
     with pytest.raises(SettingsError, match="no set is named"):
-        measure_robustness(bundle, [])
+        measure_robustness(Trial(bundle, []))
 
 
 def test_scores_that_are_none_are_refused(tmp_path: Path) -> None:

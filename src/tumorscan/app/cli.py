@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import tumorscan
 from tumorscan.app.commands import COMMANDS
+from tumorscan.app.commands.shared import add_command
 from tumorscan.errors import TumorscanError
 
 _DESCRIPTION = """\
@@ -52,14 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tumorscan {tumorscan.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     for name, command in COMMANDS.items():
-        sub = commands.add_parser(
-            name,
-            help=command.HELP,
-            description=command.DESCRIPTION,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        command.add_arguments(sub)
-        sub.set_defaults(run=command.run)
+        add_command(commands, name, command).set_defaults(run=command.run)
     return parser
 
 

@@ -251,6 +251,15 @@ def read_catalog(path: Path) -> Catalog:
     return join_groups(replace(catalog, refused=left), settled) if settled else replace(catalog, refused=left)
 
 
+def kept_catalog(sources: Sequence[Path], path: Path, *, progress: bool = False) -> Catalog:
+    """The catalog of a study: the one that stands at `path`, else made and written there."""
+    if path.is_file():
+        return read_catalog(path)
+    catalog = build_catalog(sources, progress=progress)
+    write_catalog(catalog, path)
+    return catalog
+
+
 def _skipped_file(path: Path) -> Path:
     return path.with_name(f"{path.stem}.skipped.csv")
 

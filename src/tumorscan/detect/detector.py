@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -11,17 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tumorscan.config import ReadLimits
 from tumorscan.detect.decide import confidence, verdict
 from tumorscan.detect.engine import Engine
 from tumorscan.detect.engines import AUTO, load_engine
 from tumorscan.detect.explain import NOTHING, Explanation, PooledHead, explain, explain_cells, read_head
 from tumorscan.detect.gate import read_gate
 from tumorscan.detect.plain import plain_reasons
-from tumorscan.errors import BundleError, UnreadableScan
+from tumorscan.errors import BundleError
 from tumorscan.model.bundle import Bundle, read_bundle
 from tumorscan.prepare.pipeline import prepare
-from tumorscan.read import read_scan
 from tumorscan.types import Finding, Frame, Picture, Prepared, Scan, Scores, Verdict
 
 
@@ -179,22 +177,6 @@ class Detector:
             notes=notes,
             milliseconds=times,
         )
-
-    def find_files(
-        self, files: Iterable[Path], limits: ReadLimits | None = None
-    ) -> Iterator[Finding | UnreadableScan]:
-        """One answer or one named error for each file, in order."""
-        for file in files:
-            times: dict[str, float] = {}
-            try:
-                with _timed(times, "read"):
-                    scan = read_scan(file, limits or ReadLimits())
-                with _timed(times, "prepare"):
-                    prepared = self.prepare(scan)
-            except UnreadableScan as error:
-                yield error
-                continue
-            yield self.decide(scan, prepared, times)
 
 
 @contextmanager

@@ -59,13 +59,6 @@ def overlay(
     return drawn
 
 
-def to_png(picture: Picture) -> bytes:
-    """A picture (uint8 RGB, H x W x 3) as PNG."""
-    import cv2
-
-    return bytes(cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))[1])
-
-
 def _laid_on_scan(share: NDArray[np.float32], shape: tuple[int, ...], frame: Frame) -> NDArray[np.float32]:
     """Evidence at each pixel of the scan, linear between the cells' centres; 0 outside the frame."""
     import cv2

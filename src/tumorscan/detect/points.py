@@ -86,22 +86,8 @@ def fit_points(
         if not 0 < value < 1:
             raise SettingsError(f"{name} is {value}: it must lie between 0 and 1, for example 0.97")
     data = Samples.of_probabilities(probabilities, labels, groups, sources)
-    tumors, others = data.labels == 1, data.labels == 0
-    found = _cut(data.scores, data, tumors, 1 - sensitivity, level)
-    screening = _between(data.scores, found.at)
-    alarms = _cut(-data.scores, data, others, 1 - specificity, level)
-    specific = _above(data.scores, -alarms.at)
     return (
-        _point(
-            SCREENING,
-            data,
-            screening,
-            fitted_on,
-            wanted_sensitivity=sensitivity,
-            level=level,
-            guaranteed=bool(found.certain),
-            statement=found.statement(f"sensitivity of {sensitivity:g}", level),
-        ),
+        _screening(data, sensitivity, level, fitted_on),
         _point(
             BALANCED,
             data,
@@ -109,17 +95,37 @@ def fit_points(
             fitted_on,
             statement="The sum of sensitivity and specificity is the largest; no level was asked for.",
         ),
-        _point(
-            SPECIFIC,
-            data,
-            specific,
-            fitted_on,
-            wanted_specificity=specificity,
-            level=level,
-            # At a probability of exactly 1 that is to be cleared there is no threshold left to set.
-            guaranteed=bool(alarms.certain) and specific > -alarms.at,
-            statement=alarms.statement(f"specificity of {specificity:g}", level),
-        ),
+        _specific(data, specificity, level, fitted_on),
+    )
+
+
+def _screening(data: Samples, sensitivity: float, level: float, fitted_on: str) -> OperatingPoint:
+    found = _cut(data.scores, data, data.labels == 1, 1 - sensitivity, level)
+    return _point(
+        SCREENING,
+        data,
+        _between(data.scores, found.at),
+        fitted_on,
+        wanted_sensitivity=sensitivity,
+        level=level,
+        guaranteed=bool(found.certain),
+        statement=found.statement(f"sensitivity of {sensitivity:g}", level),
+    )
+
+
+def _specific(data: Samples, specificity: float, level: float, fitted_on: str) -> OperatingPoint:
+    alarms = _cut(-data.scores, data, data.labels == 0, 1 - specificity, level)
+    threshold = _above(data.scores, -alarms.at)
+    return _point(
+        SPECIFIC,
+        data,
+        threshold,
+        fitted_on,
+        wanted_specificity=specificity,
+        level=level,
+        # At a probability of exactly 1 that is to be cleared there is no threshold left to set.
+        guaranteed=bool(alarms.certain) and threshold > -alarms.at,
+        statement=alarms.statement(f"specificity of {specificity:g}", level),
     )
 
 

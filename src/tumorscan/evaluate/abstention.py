@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from tumorscan.errors import DataError
 from tumorscan.evaluate import weighted
 from tumorscan.evaluate.blocks import Section, Table, Text, interval_table
-from tumorscan.evaluate.intervals import exact_binomial, group_bootstrap, plain_interval
+from tumorscan.evaluate.intervals import exact_binomial, group_bootstrap
+from tumorscan.jsonable import plain_interval
 from tumorscan.types import Interval, Verdict
 
 _TITLES = {

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from tumorscan.errors import DataError
 from tumorscan.evaluate import weighted
-from tumorscan.evaluate.intervals import group_bootstrap, plain_interval
+from tumorscan.evaluate.intervals import group_bootstrap
+from tumorscan.jsonable import plain_interval
 from tumorscan.types import Interval, Picture
 
 SIDE: Final = 0.2

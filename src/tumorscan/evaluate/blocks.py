@@ -138,6 +138,15 @@ class Gallery:
         return [Framed(item, Image(_png(item), "picture").uri) for item in self.shown]
 
 
+def galleries(shown: Mapping[str, Sequence[Shown]], most: int) -> tuple[Gallery, ...]:
+    """A gallery a title that has pictures, at most so many of them; they are in order of certainty."""
+    return tuple(
+        Gallery(tuple(rows[:most]), f"{title}: {len(rows)} pictures, the farthest from the threshold first.")
+        for title, rows in shown.items()
+        if rows
+    )
+
+
 Block = Text | Table | Images | Gallery
 
 

@@ -18,7 +18,7 @@ from tumorscan.evaluate.blocks import NAMES, in_words
 from tumorscan.evaluate.card_facts import LIMITS, NOT_USE, USE, preparation, training, weights
 from tumorscan.evaluate.checklists import checklists
 from tumorscan.evaluate.controls import controls_from
-from tumorscan.evaluate.intervals import interval_from
+from tumorscan.jsonable import interval_from
 from tumorscan.model.bundle import Bundle, Manifest, manifest_sha256
 
 CARD: Final = "card.md"

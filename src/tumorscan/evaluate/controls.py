@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tumorscan.errors import DataError, SettingsError, require
-from tumorscan.evaluate.intervals import interval_from, plain_interval
 from tumorscan.evaluate.metrics import auc_over_groups
 from tumorscan.evaluate.weighted import Floats, auc, check_labels
+from tumorscan.jsonable import interval_from, plain_interval
 from tumorscan.types import Interval
 
 METADATA, STATISTICS, BOTH, RIM, SHUFFLED = (

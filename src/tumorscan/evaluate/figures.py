@@ -5,7 +5,6 @@ Every function returns a `matplotlib.figure.Figure`, which no window and no regi
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tumorscan.errors import DataError, EnvironmentProblem, require
+from tumorscan.atomic import atomic_write_bytes
+from tumorscan.errors import DataError, require
 from tumorscan.evaluate.metrics import Counts, Evaluation
 from tumorscan.types import Interval
 
@@ -245,26 +245,7 @@ def save(figure: Figure, path: str | os.PathLike[str], dpi: int = 144) -> None:
     Raises:
         EnvironmentProblem: it cannot be written.
     """
-    write_whole(Path(path), to_png(figure, dpi))
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all; its folder is made.
-
-    Raises:
-        EnvironmentProblem: it cannot be written; what stood there before still does.
-    """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(content)
-        draft.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        raise EnvironmentProblem(
-            f"{path}: cannot be written ({error.strerror}): free space there or choose another folder"
-        ) from error
+    atomic_write_bytes(Path(path), to_png(figure, dpi))
 
 
 def plain(text: str, width: int = 0) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,20 +33,6 @@ class Comparison:
     difference: Interval
     z: float
     p_value: float
-
-
-def plain_interval(figure: Interval) -> dict[str, Any]:
-    """An interval for JSON, which has no nan: None stands for it."""
-    return {
-        name: None if isinstance(value, float) and np.isnan(value) else value
-        for name, value in asdict(figure).items()
-    }
-
-
-def interval_from(table: Mapping[str, Any]) -> Interval:
-    """The interval that `plain_interval` gave."""
-    values: dict[str, Any] = {key: np.nan if value is None else value for key, value in table.items()}
-    return Interval(**values)
 
 
 def exact_binomial(successes: int, total: int, level: float = 0.95) -> Interval:

@@ -20,6 +20,7 @@ from tumorscan.evaluate.intervals import (
     newcombe_auc,
 )
 from tumorscan.evaluate.weighted import Floats, Statistic
+from tumorscan.jsonable import jsonable
 from tumorscan.types import Interval
 
 PROPORTIONS = ("accuracy", "sensitivity", "specificity", "precision")
@@ -81,7 +82,7 @@ class Evaluation:
 
     def to_table(self) -> dict[str, Any]:
         """Plain values for metrics.json; what is not finite is None, since JSON has no nan."""
-        table: dict[str, Any] = _plain(
+        table: dict[str, Any] = jsonable(
             {
                 "n": self.n,
                 "n_groups": self.n_groups,
@@ -131,9 +132,7 @@ def evaluate(
     names = _groups(groups, truth.size)
     if not 0 <= threshold <= 1:
         raise SettingsError(f"threshold is {threshold}: it must lie in 0..1")
-    if bins < 1:
-        raise SettingsError(f"bins is {bins}: it must be at least 1")
-    bins = max(1, min(bins, truth.size // SMALLEST_BIN))
+    bins = _bins(bins, truth.size)
     said = (scores >= threshold).astype(np.int64)
     counts = _count(truth, said)
     shares, means = _proportions(truth, said), _means(truth, scores, said, bins)
@@ -185,6 +184,13 @@ def auc_over_groups(
     statistics = {"roc_auc": weighted.auc(truth, column)}
     drawn = group_bootstrap(statistics, names, level=level, resamples=resamples, seed=seed, unit=unit)
     return _honest_auc(drawn["roc_auc"], truth, names, unit)
+
+
+def _bins(bins: int, count: int) -> int:
+    """At most so many that none holds too few pictures."""
+    if bins < 1:
+        raise SettingsError(f"bins is {bins}: it must be at least 1")
+    return max(1, min(bins, count // SMALLEST_BIN))
 
 
 def _count(truth: NDArray[np.int64], said: NDArray[np.int64]) -> Counts:
@@ -240,13 +246,3 @@ def _groups(groups: ArrayLike | None, count: int) -> NDArray[np.str_]:
     if names.shape != (count,):
         raise DataError(f"groups have the shape {names.shape} for {count} labels: give one for each picture")
     return names
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 import numpy as np
 
 import tumorscan
+from tumorscan.atomic import atomic_write_bytes
 from tumorscan.errors import require
 from tumorscan.evaluate.blocks import Section, in_words
-from tumorscan.evaluate.figures import write_whole
 from tumorscan.types import Interval, OperatingPoint
 
 RESEARCH_USE = (
@@ -59,9 +59,6 @@ class Measured:
 
     def facts(self) -> list[tuple[str, str]]:
         """Name and text, in the order of the report."""
-        point = self.operating_point
-        aim = f"fitted for {point.aim}"
-        reached = f"sensitivity {in_words(point.sensitivity)}, specificity {in_words(point.specificity)}"
         return [
             ("Data", self.data),
             (
@@ -71,11 +68,20 @@ class Measured:
             ("Split", ", ".join(f"{name} {size}" for name, size in self.sizes.items())),
             ("Seed", str(self.seed)),
             ("Model", self.bundle),
-            ("Operating point", f"{point.name}: a tumor is said at {point.threshold:.4g} or more, {aim}"),
-            ("Fitted on", f"{point.fitted_on}; there {reached}"),
-            *([("What that promises", point.statement)] if point.statement else []),
+            *point_facts(self.operating_point),
             *self.more,
         ]
+
+
+def point_facts(point: OperatingPoint) -> list[tuple[str, str]]:
+    """What a report says of the operating point."""
+    said = f"{point.name}: a tumor is said at {point.threshold:.4g} or more, fitted for {point.aim}"
+    reached = f"sensitivity {in_words(point.sensitivity)}, specificity {in_words(point.specificity)}"
+    return [
+        ("Operating point", said),
+        ("Fitted on", f"{point.fitted_on}; there {reached}"),
+        *([("What that promises", point.statement)] if point.statement else []),
+    ]
 
 
 @dataclass(frozen=True)
@@ -135,7 +141,7 @@ def write_report(
         cards=[_card(name, figure) for name, figure in headline],
     )
     # A file name from the disk may hold bytes that are no UTF-8; they show as question marks.
-    write_whole(Path(path), page.encode("utf-8", errors="replace"))
+    atomic_write_bytes(Path(path), page.encode("utf-8", errors="replace"))
 
 
 def write_metrics(path: str | os.PathLike[str], table: Mapping[str, Any]) -> None:
@@ -145,7 +151,7 @@ def write_metrics(path: str | os.PathLike[str], table: Mapping[str, Any]) -> Non
         EnvironmentProblem: the file cannot be written.
     """
     text = json.dumps(table, indent=2, allow_nan=False, ensure_ascii=True)
-    write_whole(Path(path), text.encode("ascii") + b"\n")
+    atomic_write_bytes(Path(path), text.encode("ascii") + b"\n")
 
 
 def write_predictions(path: str | os.PathLike[str], rows: Iterable[Prediction]) -> None:
@@ -161,7 +167,7 @@ def write_predictions(path: str | os.PathLike[str], rows: Iterable[Prediction]) 
         probability = repr(float(row.probability))
         correct = "" if row.correct is None else "true" if row.correct else "false"
         writer.writerow([row.file, row.label, row.group, probability, str(row.verdict), correct])
-    write_whole(Path(path), stream.getvalue().encode("utf-8", errors="backslashreplace"))
+    atomic_write_bytes(Path(path), stream.getvalue().encode("utf-8", errors="backslashreplace"))
 
 
 def _card(name: str, figure: Interval) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from tumorscan.errors import DataError
 from tumorscan.evaluate import weighted
-from tumorscan.evaluate.intervals import bootstrap_values, exact_binomial, percentile_interval, plain_interval
+from tumorscan.evaluate.intervals import bootstrap_values, exact_binomial, percentile_interval
 from tumorscan.evaluate.weighted import Floats, Statistic
+from tumorscan.jsonable import plain_interval
 from tumorscan.types import Interval
 
 FIGURES: Final = ("sensitivity", "specificity", "roc_auc")

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tumorscan.evaluate import weighted
-from tumorscan.evaluate.intervals import exact_binomial, plain_interval
+from tumorscan.evaluate.intervals import exact_binomial
 from tumorscan.evaluate.metrics import Evaluation, evaluate
+from tumorscan.jsonable import plain_interval
 from tumorscan.types import Interval
 
 MIXING: Final = (
@@ -161,9 +162,7 @@ def measure(
         unit=unit,
     )
     one_class = np.unique(truth).size < 2
-    refusal = pooling_refusal(truth, sources)
-    if force and not one_class:
-        refusal = ""
+    refusal = "" if force and not one_class else pooling_refusal(truth, sources)
     # The proportions' bootstrap stands among the alternatives; DeLong, the AUC's there, knows no units.
     drawn = {**found.figures, **{key: found.alternatives[key] for key in ("accuracy", "precision", *SIDES)}}
     figures = {key: drawn[key] for key in (*SIDES, *MIXING)}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import shutil
 import tempfile
 from collections.abc import Collection, Mapping
@@ -19,7 +18,8 @@ from typing import Any
 from tumorscan.atomic import atomic_write_text
 from tumorscan.config import SHIPPED, Settings, settings_from, to_table
 from tumorscan.errors import BundleError, EnvironmentProblem, SettingsError
-from tumorscan.types import Calibration, Interval, OperatingPoint, UncertainBand
+from tumorscan.jsonable import interval_from, jsonable
+from tumorscan.types import Calibration, OperatingPoint, UncertainBand
 
 SCHEMA = 1
 MANIFEST = "bundle.json"
@@ -255,7 +255,7 @@ def manifest_sha256(manifest: Manifest) -> str:
 
 def _table(manifest: Manifest) -> dict[str, Any]:
     table = {"schema": SCHEMA, **asdict(manifest), "settings": to_table(manifest.settings)}
-    plain: dict[str, Any] = _plain(table)
+    plain: dict[str, Any] = jsonable(table)
     return plain
 
 
@@ -287,24 +287,9 @@ def _calibration(table: Mapping[str, Any]) -> Calibration:
 
 
 def _operating_point(table: Mapping[str, Any]) -> OperatingPoint:
-    bounds = {name: Interval(**_nan_for_none(table[name])) for name in ("sensitivity", "specificity")}
+    bounds = {name: interval_from(table[name]) for name in ("sensitivity", "specificity")}
     return OperatingPoint(**{**table, **bounds})
-
-
-def _nan_for_none(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: math.nan if value is None else value for key, value in table.items()}
 
 
 def _digest(table: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no nan: undefined figures become null."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

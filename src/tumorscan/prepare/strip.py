@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,10 +22,3 @@ def strip(steps: Sequence[Step]) -> Picture:
         canvas.paste(Image.fromarray(step.pixels), (i * side, _CAPTION))
         draw.text((i * side + 6, 4), step.name, fill="white", font=font)
     return np.asarray(canvas)
-
-
-def png_bytes(picture: Picture) -> bytes:
-    """A picture as PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
-    return buffer.getvalue()

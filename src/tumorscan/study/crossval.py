@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tumorscan.atomic import atomic_write_text
 from tumorscan.config import Settings, read_settings, to_toml
-from tumorscan.data.catalog import build_catalog, read_catalog, write_catalog
+from tumorscan.data.catalog import kept_catalog, read_catalog
 from tumorscan.data.folds import make_folds
 from tumorscan.data.records import Catalog, Record
 from tumorscan.data.split import refuse_conflicts, without_copies
@@ -27,6 +27,29 @@ from tumorscan.types import Verdict
 
 FITS = "fits"
 PREDICTIONS = "predictions.csv"
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """A recipe to be cross-validated.
+
+    Attributes:
+        sources: folders of pictures or csv files.
+        settings: of every fit; the shares of train, validation and calibration hold inside a fold.
+        folder: where it is kept.
+        repeats: how often the folds are dealt anew.
+        folds: of each repeat.
+    """
+
+    sources: Sequence[Path]
+    settings: Settings
+    folder: Path
+    repeats: int = 5
+    folds: int = 5
+
+    def __post_init__(self) -> None:
+        if self.repeats < 1:
+            raise SettingsError(f"repeats is {self.repeats}: it must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -53,87 +76,65 @@ class OutOfFold:
         return [record.group for record in self.records]
 
 
-def cross_validate(
-    sources: Sequence[Path],
-    settings: Settings,
-    folder: Path,
-    *,
-    repeats: int,
-    folds: int,
-    progress: bool = False,
-    say: Say = lambda _: None,
-) -> OutOfFold:
+def cross_validate(study: Repeats, *, progress: bool = False, say: Say = lambda _: None) -> OutOfFold:
     """Fit `repeats` x `folds` times; a killed run goes on at the next fit.
 
     Args:
-        sources: folders of pictures or csv files.
-        settings: of every fit; the shares of train, validation and calibration hold inside a fold.
-        folder: for the catalog, each fit's predictions and predictions.csv.
-        repeats: how often the folds are dealt anew.
-        folds: of each repeat.
+        study: what is cross-validated; its folder gets all fits and predictions.csv.
         progress: bars on stderr.
         say: gets a line a fit.
 
     Raises:
-        SettingsError: repeats or folds are out of range, or the folder holds other settings.
+        SettingsError: folds are out of range, or the folder holds other settings.
         DataError, BundleError, EnvironmentProblem: as their messages say.
     """
-    if repeats < 1:
-        raise SettingsError(f"repeats is {repeats}: it must be at least 1")
-    catalog = catalog_of(sources, settings, folder, folds, progress=progress)
-    refuse_conflicts(catalog)
+    catalog = catalog_of(study, progress=progress)
     records, _ = without_copies(catalog.records)
-    plan = make_plan(records, settings, repeats=repeats, folds=folds)
-    fit_all(records, settings, plan, folder, progress=progress, say=say)
-    result = gather(records, plan, folder)
-    _write_predictions(result, folder / PREDICTIONS)
+    plan = make_plan(records, study)
+    fit_all(records, study, plan, progress=progress, say=say)
+    result = gather(records, plan, study.folder)
+    _write_predictions(result, study.folder / PREDICTIONS)
     return result
 
 
-def catalog_of(
-    sources: Sequence[Path], settings: Settings, folder: Path, folds: int, *, progress: bool = False
-) -> Catalog:
+def catalog_of(study: Repeats, *, progress: bool = False) -> Catalog:
     """The catalog of a cross-validation's folder, made once and read back.
 
     Raises:
         SettingsError: the folder holds another cross-validation.
+        DataError: pictures that belong together bear both labels.
     """
-    _claim(folder, settings, folds)
-    if (folder / CATALOG).is_file():
-        return read_catalog(folder / CATALOG)
-    catalog = build_catalog(sources, progress=progress)
-    write_catalog(catalog, folder / CATALOG)
-    return read_catalog(folder / CATALOG)
+    _claim(study)
+    path = study.folder / CATALOG
+    kept_catalog(study.sources, path, progress=progress)
+    catalog = read_catalog(path)
+    refuse_conflicts(catalog)
+    return catalog
 
 
 def make_plan(
-    records: Sequence[Record],
-    settings: Settings,
-    *,
-    repeats: int,
-    folds: int,
-    groups: Sequence[str] | None = None,
-    prefix: str = "",
+    records: Sequence[Record], study: Repeats, *, groups: Sequence[str] | None = None, prefix: str = ""
 ) -> Plan:
     """The fits of a repeated cross-validation; `make_folds` says what `groups` is for."""
-    seeds = [settings.split.seed + repeat for repeat in range(repeats)]
+    split = study.settings.split
+    seeds = [split.seed + repeat for repeat in range(study.repeats)]
     return {
         f"{prefix}r{repeat}f{k}": Job(repeat, fold, seed)
         for repeat, seed in enumerate(seeds)
-        for k, fold in enumerate(make_folds(records, folds, settings.split, seed, groups=groups))
+        for k, fold in enumerate(make_folds(records, study.folds, split, seed, groups=groups))
     }
 
 
 def fit_all(
     records: Sequence[Record],
-    settings: Settings,
+    study: Repeats,
     plan: Plan,
-    folder: Path,
     *,
     progress: bool = False,
     say: Say = lambda _: None,
 ) -> None:
     """Do the fits of a plan that are not on disk yet; the shared features are run once for all."""
+    settings, folder = study.settings, study.folder
     todo = {name: job for name, job in plan.items() if not _fit_file(folder, name).is_file()}
     if not todo:
         return
@@ -184,15 +185,17 @@ def _fit_file(folder: Path, name: str) -> Path:
     return folder / FITS / f"{name}.json"
 
 
-def _claim(folder: Path, settings: Settings, folds: int) -> None:
+def _claim(study: Repeats) -> None:
     """Make the folder this cross-validation's own, or recognise it as such; more repeats may be added."""
-    kept, mark = folder / SETTINGS, folder / "folds"
+    kept, mark = study.folder / SETTINGS, study.folder / "folds"
     if not kept.is_file():
-        atomic_write_text(kept, to_toml(settings))
-        atomic_write_text(mark, f"{folds}\n")
+        atomic_write_text(kept, to_toml(study.settings))
+        atomic_write_text(mark, f"{study.folds}\n")
         return
-    if read_settings(kept) != settings or mark.read_text(encoding="utf-8").strip() != str(folds):
-        raise SettingsError(f"{folder}: holds a cross-validation with other settings; choose another --out")
+    if read_settings(kept) != study.settings or mark.read_text(encoding="utf-8").strip() != str(study.folds):
+        raise SettingsError(
+            f"{study.folder}: holds a cross-validation with other settings; choose another --out"
+        )
 
 
 def _write_predictions(result: OutOfFold, path: Path) -> None:

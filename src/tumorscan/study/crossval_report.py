@@ -13,10 +13,10 @@ from tumorscan.config import Settings
 from tumorscan.evaluate import figures, weighted
 from tumorscan.evaluate.blocks import NAMES, Image, Images, Section, Table, in_words
 from tumorscan.evaluate.controls import Controls
-from tumorscan.evaluate.intervals import plain_interval
 from tumorscan.evaluate.metrics import evaluate
 from tumorscan.evaluate.repeated import repeated_figures
 from tumorscan.evaluate.report import Measured, write_metrics, write_report
+from tumorscan.jsonable import plain_interval
 from tumorscan.study.controls import NoControls, control_lines, section_of, try_controls
 from tumorscan.study.crossval import OutOfFold
 from tumorscan.types import Interval, OperatingPoint

@@ -10,9 +10,9 @@ import numpy as np
 from tumorscan.data.table import write_table
 from tumorscan.evaluate import figures, pictures
 from tumorscan.evaluate.abstention import abstention_section, is_correct
-from tumorscan.evaluate.blocks import NAMES, Gallery, Section, Table, Text, in_words
+from tumorscan.evaluate.blocks import NAMES, Section, Table, Text, galleries
 from tumorscan.evaluate.pictures import Shown
-from tumorscan.evaluate.report import write_metrics, write_report
+from tumorscan.evaluate.report import point_facts, write_metrics, write_report
 from tumorscan.evaluate.strata import Stratum
 from tumorscan.evaluate.strata_blocks import (
     patients_section,
@@ -36,9 +36,7 @@ class _Facts:
 
     def facts(self) -> list[tuple[str, str]]:
         """Name and text, in the order of the report."""
-        result, point = self._result, self._result.operating_point
-        reached = f"sensitivity {in_words(point.sensitivity)}, specificity {in_words(point.specificity)}"
-        whole = result.whole
+        result, whole = self._result, self._result.whole
         facts = [
             (
                 f"External set {look.external.name}",
@@ -56,9 +54,7 @@ class _Facts:
             ("Sources", ", ".join(one.name for one in result.sources)),
             ("Measured", f"{whole.n} pictures, {whole.tumors} with a tumor, {whole.units} {whole.unit}"),
             ("Model", result.model),
-            ("Operating point", f"{point.name}: a tumor is said at {point.threshold:.4g} or more"),
-            ("Fitted on", f"{point.fitted_on}; there {reached}"),
-            *([("What that promises", point.statement)] if point.statement else []),
+            *point_facts(result.operating_point),
         ]
 
 
@@ -130,15 +126,8 @@ def _sections(result: ExternalEvaluation, shown: dict[str, list[Shown]]) -> list
 
 def _errors(shown: dict[str, list[Shown]]) -> Section:
     titles = {"missed": "Tumors missed", "false_alarms": "False alarms"}
-    galleries = tuple(
-        Gallery(
-            tuple(rows[:_GALLERY_SHOWN]),
-            f"{titles[name]}: {len(rows)} pictures, the farthest from the threshold first.",
-        )
-        for name, rows in shown.items()
-        if rows
-    )
-    return Section("Worst errors", galleries or (Text("There are none at this operating point."),))
+    found = galleries({titles[name]: rows for name, rows in shown.items()}, _GALLERY_SHOWN)
+    return Section("Worst errors", found or (Text("There are none at this operating point."),))
 
 
 def _skipped(result: ExternalEvaluation) -> Section:

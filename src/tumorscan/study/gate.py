@@ -18,7 +18,8 @@ from tumorscan.detect.gate import Floats, Gate, gate_bytes
 from tumorscan.detect.gate_fit import fit_gate
 from tumorscan.detect.plain import plain_reasons
 from tumorscan.errors import BundleError, DataError, UnreadableScan
-from tumorscan.evaluate.intervals import exact_binomial, plain_interval
+from tumorscan.evaluate.intervals import exact_binomial
+from tumorscan.jsonable import plain_interval
 from tumorscan.model.bundle import GATE, Bundle, add_files
 from tumorscan.read import read_scan
 from tumorscan.read.files import list_files

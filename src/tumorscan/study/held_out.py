@@ -8,18 +8,18 @@ from __future__ import annotations
 import json
 import multiprocessing
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tumorscan.atomic import atomic_write_bytes, atomic_write_text
 from tumorscan.config import Settings
-from tumorscan.data.catalog import Catalog, build_catalog, read_catalog, write_catalog
+from tumorscan.data.catalog import Catalog, kept_catalog
 from tumorscan.data.folds import make_folds
 from tumorscan.data.lesions import Lesion
 from tumorscan.data.split import Split, make_source_split, without_copies
@@ -27,17 +27,15 @@ from tumorscan.detect.calibrate import fit_calibration
 from tumorscan.detect.engines.keras_engine import KerasEngine
 from tumorscan.detect.points import fit_points
 from tumorscan.errors import DataError, SettingsError
-from tumorscan.evaluate.intervals import exact_binomial, plain_interval
+from tumorscan.evaluate.intervals import exact_binomial
 from tumorscan.evaluate.metrics import auc_over_groups
 from tumorscan.evaluate.report import write_metrics
+from tumorscan.jsonable import plain_interval
 from tumorscan.model.checkpoint import Checkpoints, npz_bytes
 from tumorscan.model.weights import named_weights
 from tumorscan.study.evidence_fit import fit_evidence, lesions_of
-from tumorscan.study.run import load_part
+from tumorscan.study.run import CATALOG, Say, load_part
 from tumorscan.types import Interval
-
-Say = Callable[[str], None]
-CATALOG: Final = "catalog.csv"
 
 
 @dataclass(frozen=True)
@@ -101,15 +99,6 @@ class Row:
             )
         )
         return f"  {self.name:24} {self.tumor:4} tumor {self.no_tumor:4} none  {figures}"
-
-
-def read_sources(sources: Sequence[Path], folder: Path, *, progress: bool = False) -> Catalog:
-    """The catalog of a study, made once and kept in its folder."""
-    if (folder / CATALOG).is_file():
-        return read_catalog(folder / CATALOG)
-    catalog = build_catalog(sources, progress=progress)
-    write_catalog(catalog, folder / CATALOG)
-    return catalog
 
 
 def leave_one_out(catalog: Catalog, settings: Settings, only: Sequence[str] = ()) -> list[Fit]:
@@ -287,7 +276,7 @@ def sources_experiment(
     """
     if settings.model.head != "evidence":
         raise SettingsError(f"the preset {settings.preset} has no evidence head: give --preset evidence")
-    catalog = read_sources(sources, folder, progress=progress)
+    catalog = kept_catalog(sources, folder / CATALOG, progress=progress)
     fits = folds_of(catalog, within, settings, folds) if within else leave_one_out(catalog, settings, only)
     results = run_fits(fits, lesions_of(sources), folder, say=say)
     rows = [row_of(name, [result]) for name, result in results.items()]

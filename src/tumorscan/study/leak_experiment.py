@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from tumorscan.config import Settings
 from tumorscan.data.records import Record
-from tumorscan.data.split import refuse_conflicts
 from tumorscan.evaluate.blocks import in_words
-from tumorscan.evaluate.intervals import group_bootstrap, plain_interval
+from tumorscan.evaluate.intervals import group_bootstrap
 from tumorscan.evaluate.repeated import difference, mean_auc
 from tumorscan.evaluate.report import write_metrics
-from tumorscan.study.crossval import OutOfFold, catalog_of, fit_all, gather, make_plan
+from tumorscan.jsonable import plain_interval
+from tumorscan.study.crossval import OutOfFold, Repeats, catalog_of, fit_all, gather, make_plan
 from tumorscan.study.run import Say
 from tumorscan.types import Interval
 
@@ -50,52 +48,39 @@ class LeakExperiment:
         )
 
 
-def leak_experiment(
-    sources: Sequence[Path],
-    settings: Settings,
-    folder: Path,
-    *,
-    repeats: int,
-    folds: int,
-    progress: bool = False,
-    say: Say = lambda _: None,
-) -> LeakExperiment:
+def leak_experiment(study: Repeats, *, progress: bool = False, say: Say = lambda _: None) -> LeakExperiment:
     """Cross-validate twice over all files, copies included; goes on after a kill.
 
     Args:
-        sources: folders of pictures or csv files.
-        settings: the one recipe of both arms.
-        folder: for the fits and metrics.json.
-        repeats: how often folds are dealt anew, in each arm.
-        folds: of each repeat.
+        study: the one recipe of both arms; its folder gets the fits and metrics.json.
         progress: bars on stderr.
         say: gets a line a fit.
 
     Raises:
         SettingsError, DataError, BundleError, EnvironmentProblem: as their messages say.
     """
-    catalog = catalog_of(sources, settings, folder, folds, progress=progress)
-    refuse_conflicts(catalog)
-    records = catalog.records
+    records = catalog_of(study, progress=progress).records
     alone = [f"file{i}" for i in range(len(records))]
     plans = {
-        "random": make_plan(records, settings, repeats=repeats, folds=folds, groups=alone, prefix="random-"),
-        "grouped": make_plan(records, settings, repeats=repeats, folds=folds, prefix="grouped-"),
+        "random": make_plan(records, study, groups=alone, prefix="random-"),
+        "grouped": make_plan(records, study, prefix="grouped-"),
     }
-    fit_all(records, settings, {**plans["random"], **plans["grouped"]}, folder, progress=progress, say=say)
-    arms = {name: gather(records, plans[name], folder) for name in _ARMS}
-    result = _compare(arms, records, repeats, folds)
-    write_metrics(folder / "metrics.json", result.to_table())
+    fit_all(records, study, {**plans["random"], **plans["grouped"]}, progress=progress, say=say)
+    arms = {name: gather(records, plans[name], study.folder) for name in _ARMS}
+    result = _compare(arms, records, study)
+    write_metrics(study.folder / "metrics.json", result.to_table())
     return result
 
 
-def _compare(
-    arms: dict[str, OutOfFold], records: Sequence[Record], repeats: int, folds: int
-) -> LeakExperiment:
+def _compare(arms: dict[str, OutOfFold], records: Sequence[Record], study: Repeats) -> LeakExperiment:
     statistics = {name: mean_auc(arm.labels, arm.probabilities) for name, arm in arms.items()}
     statistics["inflation"] = difference(statistics["random"], statistics["grouped"])
     groups = [record.group for record in records]
     figures = group_bootstrap(statistics, groups)
     return LeakExperiment(
-        **figures, pictures=len(records), groups=len(set(groups)), repeats=repeats, folds=folds
+        **figures,
+        pictures=len(records),
+        groups=len(set(groups)),
+        repeats=study.repeats,
+        folds=study.folds,
     )

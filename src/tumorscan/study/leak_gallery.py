@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from tumorscan.errors import UnreadableScan
-from tumorscan.prepare.strip import png_bytes
 from tumorscan.read import read_scan
+from tumorscan.read.png import png_bytes
 from tumorscan.study.leak_pairs import LeakPair
 from tumorscan.types import Picture
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,10 +18,9 @@ from tumorscan.errors import DataError, SettingsError
 from tumorscan.evaluate.blanking import Blanking, blanked, place_around, places_elsewhere, summed_up
 from tumorscan.evaluate.localisation import Located, centre_map, compare_maps, located, peak_of, random_map
 from tumorscan.read import read_scan
-from tumorscan.study.external_leaks import LeakCheck
 from tumorscan.study.localisation_report import write_localisation
 from tumorscan.study.localisation_result import Found, Localisation, Part
-from tumorscan.study.opened import drawn, open_sets
+from tumorscan.study.opened import Opened, Trial, drawn
 from tumorscan.types import Frame, Prepared, Scan, Verdict
 
 FOLDER: Final = "localisation"
@@ -29,18 +28,7 @@ RANDOM, CENTRE = "random map", "middle of the picture"
 
 
 def measure_localisation(
-    model: Path,
-    paths: Sequence[Path],
-    *,
-    against: Sequence[Path] = (),
-    where: Mapping[str, str] | None = None,
-    out: Path | None = None,
-    most: int = 0,
-    seed: int = 1,
-    engine: str = "auto",
-    leak_check: LeakCheck | None = None,
-    progress: bool = False,
-    say: Callable[[str], None] = lambda _: None,
+    trial: Trial, *, against: Sequence[Path] = (), most: int = 0, seed: int = 1
 ) -> Localisation:
     """Compare maps with lesions on every tumor picture whose lesion is known, and write the report.
 
@@ -48,52 +36,45 @@ def measure_localisation(
     for it. The measures over pictures that the model found stand beside those over all.
 
     Args:
-        model: folder of a bundle, or of a run that holds one.
-        paths: csv files with boxes or masks; see `read_lesions`.
+        trial: the bundle, and csv files with boxes or masks (see `read_lesions`); the report goes to
+            localisation/NAME by default.
         against: other bundles whose maps are measured on the same pictures.
-        where: only the csv rows whose columns hold these values.
-        out: where the report goes; by default localisation/NAME beside the bundle's folder.
         most: tumor pictures that are drawn, the sources in turn; 0 for all.
         seed: of the draw, the random map and the places that are blanked.
-        engine: what runs the networks.
-        leak_check: as for `evaluate_external`.
-        progress: bars on stderr.
-        say: gets a line at each stage.
 
     Raises:
         DataError: no picture has a lesion, a lesion is not as it should be, or training has seen a picture.
         SettingsError, BundleError, EnvironmentProblem: as for `evaluate_external`.
     """
-    detector = load_detector(model, engine)
-    others = _named([load_detector(path, engine) for path in against], detector)
-    lesions = _lesions(paths, where or {})
-    opened = open_sets(detector, paths, where or {}, leak_check, progress=progress)
+    detector = trial.detector()
+    others = _named([load_detector(path, trial.engine) for path in against], detector)
+    lesions = _lesions(trial.paths, trial.where)
+    opened = trial.open(detector)
+    records = _with_lesion(opened, lesions, most, seed)
+    trial.say(f"{detector.model}: where it looks on {len(records)} pictures with a known lesion")
+    own, *twins = (_SaysTumor(one.bundle, one.engine) for one in (detector, *others.values()))
+    job = _Look(detector, own, dict(zip(others, twins, strict=True)), lesions, seed)
+    bar = tqdm(records, desc="looking", unit="picture", disable=not trial.progress)
+    found = tuple(one for one in map(job, bar) if one is not None)
+    if not found:
+        raise DataError(f"{opened.name}: the preparation cuts every lesion off: look at `tumorscan prepare`")
+    lost = len(records) - len(found)
+    measured = f"{len(found)} tumor pictures, {lost} lesions cut off, seed {seed}"
+    facts = (*opened.facts(detector), ("Measured", measured))
+    folder = trial.folder(FOLDER, opened)
+    result = Localisation(opened, facts, found, _parts(found), _blanking(found), folder)
+    write_localisation(result)
+    return result
+
+
+def _with_lesion(opened: Opened, lesions: Mapping[Path, Lesion], most: int, seed: int) -> Sequence[Record]:
+    """The tumor pictures whose lesion is known, or a draw of them."""
     records = [one for one in opened.records if one.label == "tumor" and one.file in lesions]
     if not records:
         raise DataError(
             f"{opened.name}: no tumor picture with a lesion is left: give one with a box or a mask"
         )
-    if most:
-        records = list(drawn(records, most, seed))
-    say(f"{detector.model}: where it looks on {len(records)} pictures with a known lesion")
-    bar = tqdm(records, desc="looking", unit="picture", disable=not progress)
-    own, *twins = (_SaysTumor(one.bundle, one.engine) for one in (detector, *others.values()))
-    job = _Look(detector, own, dict(zip(others, twins, strict=True)), lesions, seed)
-    looked = [job(record) for record in bar]
-    found = [one for one in looked if one is not None]
-    if not found:
-        raise DataError(f"{opened.name}: the preparation cuts every lesion off: look at `tumorscan prepare`")
-    folder = out or detector.bundle.folder.resolve().parent / FOLDER / opened.folder_name
-    facts = (
-        *opened.facts(detector),
-        (
-            "Measured",
-            f"{len(found)} tumor pictures, {len(records) - len(found)} lesions cut off, seed {seed}",
-        ),
-    )
-    result = Localisation(opened, facts, tuple(found), _parts(found), _blanking(found), folder)
-    write_localisation(result)
-    return result
+    return drawn(records, most, seed) if most else records
 
 
 @dataclass(frozen=True)

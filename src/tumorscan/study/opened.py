@@ -1,34 +1,95 @@
-"""External sets as an experiment opens them: checked for leaks, looks counted, a share drawn."""
+"""External sets as a trial of a bundle opens them: checked for leaks, looks counted, a share drawn."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tumorscan.data.external import joined, read_set
+from tumorscan.data.external import ExternalSet, joined, read_set
 from tumorscan.data.labels import LABELS
 from tumorscan.data.records import Record
-from tumorscan.detect.detector import Detector
+from tumorscan.detect.detector import Detector, load_detector
+from tumorscan.detect.engines import AUTO
 from tumorscan.errors import SettingsError
-from tumorscan.evaluate.blocks import in_words
-from tumorscan.study.external import count_looks, distinct_sets
+from tumorscan.evaluate.report import point_facts
+from tumorscan.model.bundle import Bundle
 from tumorscan.study.external_leaks import LeakCheck
 from tumorscan.study.external_result import Look
+from tumorscan.study.run import Say
+
+_UNSAFE = re.compile(r"[^\w.=,+-]+")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A bundle to be tried on some sets.
+
+    Attributes:
+        model: folder of the bundle, or of a run that holds one.
+        paths: a folder or csv for each set.
+        where: only the csv rows whose columns hold these values.
+        out: where the report goes; by default KIND/NAME beside the bundle's folder.
+        engine: what runs the network.
+        leak_check: called with all records before the sets are opened; what it returns are the
+            report's first lines, and what it raises ends the trial before a look is counted.
+        progress: bars on stderr.
+        say: gets a line at each stage.
+
+    Raises:
+        SettingsError: no set is named.
+    """
+
+    model: Path
+    paths: Sequence[Path]
+    where: Mapping[str, str] = field(default_factory=dict)
+    out: Path | None = None
+    engine: str = AUTO
+    leak_check: LeakCheck | None = None
+    progress: bool = False
+    say: Say = lambda _: None
+
+    def __post_init__(self) -> None:
+        if not self.paths:
+            raise SettingsError("no set is named: give a folder or a csv")
+
+    def detector(self, operating_point: str = "") -> Detector:
+        """The bundle's detector; see `load_detector`."""
+        return load_detector(self.model, self.engine, operating_point=operating_point)
+
+    def open(self, detector: Detector) -> Opened:
+        """Read the sets, look for leaks, then count a look at each in the detector's bundle.
+
+        Raises:
+            DataError: a set cannot be used, or training has seen it.
+            EnvironmentProblem: the count cannot be written.
+        """
+        sets = _distinct([read_set(Path(path), self.where, progress=self.progress) for path in self.paths])
+        records = joined(sets)
+        warnings = tuple(self.leak_check(records)) if self.leak_check else ()
+        bundle, looks = _count_looks(detector.bundle, sets)
+        return Opened(bundle, looks, records, warnings)
+
+    def folder(self, kind: str, opened: Opened) -> Path:
+        """Where the report goes."""
+        return self.out or opened.bundle.folder.resolve().parent / kind / opened.folder_name
 
 
 @dataclass(frozen=True)
 class Opened:
-    """Sets that were opened for an experiment.
+    """Sets that were opened for a trial.
 
     Attributes:
+        bundle: as it stands on disk, its looks counted.
         looks: the sets, with how often each was looked at.
         records: all pictures, each once.
         warnings: the report's first lines.
     """
 
+    bundle: Bundle
     looks: tuple[Look, ...]
     records: tuple[Record, ...]
     warnings: tuple[str, ...]
@@ -41,12 +102,10 @@ class Opened:
     @property
     def folder_name(self) -> str:
         """The name, fit for a folder."""
-        safe = "".join(c if c.isalnum() or c in ".=,+-" else "_" for c in self.name)
-        return safe.strip("._")[:100] or "set"
+        return _UNSAFE.sub("_", self.name).strip("._")[:100] or "set"
 
     def facts(self, detector: Detector) -> list[tuple[str, str]]:
         """What a report says of the sets and the model."""
-        point = detector.operating_point
         sets = [
             (
                 f"External set {look.external.name}",
@@ -57,12 +116,10 @@ class Opened:
             )
             for look in self.looks
         ]
-        reached = f"sensitivity {in_words(point.sensitivity)}, specificity {in_words(point.specificity)}"
         return [
             *sets,
             ("Model", f"{detector.model} on {detector.engine.name}"),
-            ("Operating point", f"{point.name}: a tumor is said at {point.threshold:.4g} or more"),
-            ("Fitted on", f"{point.fitted_on}; there {reached}"),
+            *point_facts(detector.operating_point),
         ]
 
 
@@ -77,34 +134,25 @@ class Listed:
         return list(self.rows)
 
 
-def open_sets(
-    detector: Detector,
-    paths: Sequence[Path],
-    where: Mapping[str, str],
-    leak_check: LeakCheck | None = None,
-    *,
-    progress: bool = False,
-) -> Opened:
-    """Read the sets, look for leaks, then count a look at each.
+def look_key(looks: Mapping[str, int], name: str, sha256: str) -> str:
+    """Under what a bundle counts its looks at a set: an older name of the same pictures, else a new one."""
+    mark = f"sha256:{sha256[:16]}"
+    return next((key for key in looks if key.endswith(mark)), f"{name} {mark}")
 
-    Args:
-        detector: its bundle keeps the count.
-        paths: a folder or csv for each set.
-        where: only the csv rows whose columns hold these values.
-        leak_check: as for `evaluate_external`.
-        progress: bars on stderr.
 
-    Raises:
-        SettingsError: no set is named.
-        DataError: a set cannot be used, or training has seen it.
-    """
-    if not paths:
-        raise SettingsError("no set is named: give --sets CSV|FOLDER")
-    sets = distinct_sets([read_set(Path(path), where, progress=progress) for path in paths])
-    records = joined(sets)
-    warnings = tuple(leak_check(records)) if leak_check else ()
-    _, looks = count_looks(detector.bundle, sets)
-    return Opened(looks, records, warnings)
+def _distinct(sets: Sequence[ExternalSet]) -> tuple[ExternalSet, ...]:
+    """A set named twice is looked at once."""
+    return tuple({one.sha256: one for one in reversed(sets)}.values())[::-1]
+
+
+def _count_looks(bundle: Bundle, sets: Sequence[ExternalSet]) -> tuple[Bundle, tuple[Look, ...]]:
+    """Count a look at each set in the bundle; returns the bundle as it now stands on disk, and the looks."""
+    looks = []
+    for one in sets:
+        key = look_key(bundle.manifest.looks, one.name, one.sha256)
+        bundle = bundle.count_look(key)
+        looks.append(Look(one, key, bundle.manifest.looks[key]))
+    return bundle, tuple(looks)
 
 
 def drawn(records: Sequence[Record], most: int, seed: int) -> tuple[Record, ...]:

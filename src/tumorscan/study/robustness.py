@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from tumorscan.atomic import cannot_write
 from tumorscan.data.corrupt import CORRUPTIONS, STRENGTHS
 from tumorscan.data.parallel import in_order
 from tumorscan.data.records import Record
-from tumorscan.detect.detector import Detector, load_detector
-from tumorscan.errors import DataError, EnvironmentProblem, SettingsError
+from tumorscan.detect.detector import Detector
+from tumorscan.errors import DataError, SettingsError
 from tumorscan.evaluate.robustness import Curve, curves
 from tumorscan.evaluate.strata import pooling_refusal
 from tumorscan.prepare.pipeline import fingerprint
 from tumorscan.read import read_scan
-from tumorscan.study.external_leaks import LeakCheck
-from tumorscan.study.opened import Opened, drawn, open_sets
+from tumorscan.study.opened import Opened, Trial, drawn
 from tumorscan.study.robustness_report import write_robustness
 from tumorscan.study.robustness_result import Robustness, spoilt
 from tumorscan.types import Picture
@@ -32,45 +32,27 @@ Logits = dict[str, list[float]]
 
 
 def measure_robustness(
-    model: Path,
-    paths: Sequence[Path],
-    *,
-    where: Mapping[str, str] | None = None,
-    out: Path | None = None,
-    names: Sequence[str] = (),
-    most: int = 200,
-    seed: int = 1,
-    engine: str = "auto",
-    leak_check: LeakCheck | None = None,
-    progress: bool = False,
-    say: Callable[[str], None] = lambda _: None,
+    trial: Trial, *, names: Sequence[str] = (), most: int = 200, seed: int = 1
 ) -> Robustness:
     """Score some pictures of the sets in every spoilt form and write the report; goes on after a kill.
 
     Args:
-        model: folder of a bundle, or of a run that holds one.
-        paths: a folder or csv for each set.
-        where: only the csv rows whose columns hold these values.
-        out: where the report goes; by default robustness/NAME beside the bundle's folder.
+        trial: the bundle and the sets; the report goes to robustness/NAME by default.
         names: of `CORRUPTIONS`; all if empty.
         most: pictures that are drawn, both classes alike.
         seed: of the draw and of the corruptions.
-        engine: what runs the network.
-        leak_check: as for `evaluate_external`.
-        progress: bars on stderr.
-        say: gets a line at each stage.
 
     Raises:
         SettingsError: there is no such corruption, or `most` is under 2.
         BundleError, DataError, EnvironmentProblem: as for `evaluate_external`.
     """
     chosen = _chosen(names)
-    detector = load_detector(model, engine)
-    opened = open_sets(detector, paths, where or {}, leak_check, progress=progress)
+    detector = trial.detector()
+    opened = trial.open(detector)
     records = drawn(opened.records, most, seed)
-    folder = out or detector.bundle.folder.resolve().parent / FOLDER / opened.folder_name
-    say(f"{detector.model}: {len(records)} pictures in {1 + STRENGTHS * len(chosen)} forms each")
-    logits = _scored(detector, records, chosen, seed, folder, progress=progress)
+    folder = trial.folder(FOLDER, opened)
+    trial.say(f"{detector.model}: {len(records)} pictures in {1 + STRENGTHS * len(chosen)} forms each")
+    logits = _scored(detector, records, chosen, seed, folder, progress=trial.progress)
     refusal = pooling_refusal([_truth(record) for record in records], [record.source for record in records])
     result = Robustness(
         opened,
@@ -125,9 +107,7 @@ def _scored(
                 file.write(json.dumps({"pixels": digest, "logits": done[digest]}) + "\n")
                 file.flush()
     except OSError as error:
-        raise EnvironmentProblem(
-            f"{path}: cannot be written ({error.strerror}): free space there or choose another --out"
-        ) from error
+        raise cannot_write(path, error) from error
     return [done[record.pixels_sha256] for record in records]
 
 

@@ -17,7 +17,7 @@ import tumorscan
 from tumorscan.atomic import atomic_write_bytes, atomic_write_text
 from tumorscan.config import Settings, read_settings, to_toml
 from tumorscan.data.batches import PreparedPictures, default_cache
-from tumorscan.data.catalog import Catalog, build_catalog, read_catalog, write_catalog
+from tumorscan.data.catalog import Catalog, kept_catalog
 from tumorscan.data.records import Record
 from tumorscan.data.sources import selected_files
 from tumorscan.data.split import Split, make_source_split, make_split, read_split, write_split
@@ -97,18 +97,7 @@ def train_run(
         name: load_part(split.parts[name], settings, progress=progress)
         for name in ("train", "validation", "calibration")
     }
-    if settings.model.head == "evidence":
-        trained = fit_evidence(
-            split.parts["train"],
-            split.parts["validation"],
-            lesions_of(sources),
-            settings,
-            Checkpoints(folder / STATE),
-            progress=progress,
-            say=say,
-        )
-    else:
-        trained = train(_pooled_data(parts), settings, folder / STATE, progress=progress)
+    trained = _trained(split, parts, sources, settings, folder / STATE, progress=progress, say=say)
     say(str(trained.weights))
     chosen = trained.chosen
     say(f"chosen: {chosen.phase} phase, epoch {chosen.epoch + 1}, validation AUC {chosen.val_auc:.3f}")
@@ -117,6 +106,37 @@ def train_run(
         atomic_write_bytes(folder / "phases" / f"{phase}.npz", npz_bytes(named))
     bundle = _write(trained, parts["calibration"], split, settings, folder, leaks=leaks)
     shutil.rmtree(folder / STATE, ignore_errors=True)
+    _tell(bundle, say)
+    bundle = _exported(bundle, parts, say)
+    write_card(bundle)
+    return bundle
+
+
+def _trained(
+    split: Split,
+    parts: Mapping[str, Part],
+    sources: Sequence[Path],
+    settings: Settings,
+    state: Path,
+    *,
+    progress: bool,
+    say: Say,
+) -> Trained:
+    if settings.model.head != "evidence":
+        return train(_pooled_data(parts), settings, state, progress=progress)
+    return fit_evidence(
+        split.parts["train"],
+        split.parts["validation"],
+        lesions_of(sources),
+        settings,
+        Checkpoints(state),
+        progress=progress,
+        say=say,
+    )
+
+
+def _tell(bundle: Bundle, say: Say) -> None:
+    """What was fitted on the calibration split, in words."""
     for point in bundle.manifest.operating_points:
         say(
             f"{point.name}: threshold {point.threshold:.3f} for {point.aim}, fitted on {point.fitted_on}: "
@@ -124,9 +144,6 @@ def train_run(
         )
     if bundle.manifest.band:
         say(f"CANNOT SAY band: {bundle.manifest.band.statement}")
-    bundle = _exported(bundle, parts, say)
-    write_card(bundle)
-    return bundle
 
 
 def _pooled_data(parts: Mapping[str, Part]) -> TrainingData:
@@ -198,11 +215,7 @@ def _split(
         if not allow_leaks:
             refuse_leaks(leaks, folder / SPLIT)
         return split, leaks
-    if (folder / CATALOG).is_file():
-        catalog = read_catalog(folder / CATALOG)
-    else:
-        catalog = build_catalog(sources, progress=progress)
-        write_catalog(catalog, folder / CATALOG)
+    catalog = kept_catalog(sources, folder / CATALOG, progress=progress)
     for skipped in catalog.skipped:
         say(f"skipped {skipped.file}: {skipped.cause}")
     split = _lots(catalog, sources, settings, test_where or {})

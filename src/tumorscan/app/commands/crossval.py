@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tumorscan.app.commands.shared import add_repeated_folds, emit, recipe_of, say, shows_progress
+from tumorscan.app.commands.shared import add_repeated_folds, emit, repeats_of, say, shows_progress
 
 HELP = "measure a recipe by repeated, grouped, stratified cross-validation"
 DESCRIPTION = """\
@@ -24,16 +24,8 @@ def run(options: argparse.Namespace) -> int:
     from tumorscan.study.crossval import cross_validate
     from tumorscan.study.crossval_report import report_crossval
 
-    settings = recipe_of(options)
-    result = cross_validate(
-        options.sources,
-        settings,
-        options.out,
-        repeats=options.repeats,
-        folds=options.folds,
-        progress=shows_progress(options),
-        say=say,
-    )
-    summary = report_crossval(result, settings, options.out)
+    study = repeats_of(options)
+    result = cross_validate(study, progress=shows_progress(options), say=say)
+    summary = report_crossval(result, study.settings, study.folder)
     emit(options, summary.to_table(), summary.to_text())
     return 0

@@ -12,8 +12,8 @@ from tumorscan.app.commands.shared import (
     add_where,
     emit,
     say,
-    selection,
     shows_progress,
+    trial_of,
 )
 from tumorscan.errors import SettingsError, UnreadableScan
 
@@ -88,21 +88,11 @@ def _external(options: argparse.Namespace) -> int:
     if not options.external or not options.model:
         raise SettingsError("--model BUNDLE and --external CSV|FOLDER go together")
     from tumorscan.study.external import evaluate_external
-    from tumorscan.study.external_leaks import check_against_run
 
-    progress = shows_progress(options)
-    check = check_against_run(options.model, allow=options.allow_leaks, progress=progress, say=say)
     result = evaluate_external(
-        options.model,
-        options.external,
-        where=selection(options.where),
-        out=options.out,
+        trial_of(options, options.external),
         force_pooled=options.force_pooled,
-        engine=options.engine,
         operating_point=options.operating_point,
-        leak_check=check,
-        progress=progress,
-        say=say,
     )
     for skipped in result.skipped:
         say(f"skipped {skipped.file}: {skipped.cause}")

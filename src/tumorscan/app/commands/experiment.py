@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from tumorscan.app.commands import held_out, leak_experiment, localisation, robustness
+from tumorscan.app.commands.shared import add_command
 
 if TYPE_CHECKING:
     from tumorscan.app.commands import Command
@@ -25,13 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of every experiment."""
     kinds = parser.add_subparsers(title="experiments", metavar="NAME", dest="experiment", required=True)
     for name, experiment in EXPERIMENTS.items():
-        sub = kinds.add_parser(
-            name,
-            help=experiment.HELP,
-            description=experiment.DESCRIPTION,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        experiment.add_arguments(sub)
+        add_command(kinds, name, experiment)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tumorscan.app.commands.shared import add_repeated_folds, emit, recipe_of, say, shows_progress
+from tumorscan.app.commands.shared import add_repeated_folds, emit, repeats_of, say, shows_progress
 
 HELP = "what copies on both sides of a split add to the AUC"
 DESCRIPTION = """\
@@ -21,15 +21,6 @@ def run(options: argparse.Namespace) -> int:
     """Run the experiment."""
     from tumorscan.study.leak_experiment import leak_experiment
 
-    settings = recipe_of(options)
-    result = leak_experiment(
-        options.sources,
-        settings,
-        options.out,
-        repeats=options.repeats,
-        folds=options.folds,
-        progress=shows_progress(options),
-        say=say,
-    )
+    result = leak_experiment(repeats_of(options), progress=shows_progress(options), say=say)
     emit(options, result.to_table(), result.to_text())
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tumorscan.app.commands.shared import add_sets, emit, say, selection, shows_progress
+from tumorscan.app.commands.shared import add_sets, emit, trial_of
 
 HELP = "does the evidence lie in the lesion, and does blanking it lower the score"
 DESCRIPTION = """\
@@ -29,22 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure and report."""
-    from tumorscan.study.external_leaks import check_against_run
     from tumorscan.study.localisation import measure_localisation
 
-    progress = shows_progress(options)
-    result = measure_localisation(
-        options.model,
-        options.sets,
-        against=options.against,
-        where=selection(options.where),
-        out=options.out,
-        most=options.most,
-        seed=options.seed,
-        engine=options.engine,
-        leak_check=check_against_run(options.model, allow=options.allow_leaks, progress=progress, say=say),
-        progress=progress,
-        say=say,
-    )
+    trial = trial_of(options, options.sets)
+    result = measure_localisation(trial, against=options.against, most=options.most, seed=options.seed)
     emit(options, result.to_table(), result.to_text())
     return 0

@@ -70,10 +70,11 @@ class Overlays:
 
     def _draw(self, path: Path, pixels: Any, frame: Any, explanation: Explanation) -> None:
         from tumorscan.atomic import atomic_write_bytes
-        from tumorscan.detect.overlay import overlay, to_png
+        from tumorscan.detect.overlay import overlay
+        from tumorscan.read.png import png_bytes
 
         drawn = overlay(pixels, explanation.evidence, frame, opacity=self._opacity, full=explanation.full)
-        atomic_write_bytes(path, to_png(drawn))
+        atomic_write_bytes(path, png_bytes(drawn))
 
     def _name(self, file: Path) -> str:
         """After the file; files of one name from several folders are counted."""

@@ -25,8 +25,9 @@ def run(options: argparse.Namespace) -> int:
     from tumorscan.app.commands.shared import settings_of
     from tumorscan.atomic import atomic_write_bytes
     from tumorscan.prepare.pipeline import prepare
-    from tumorscan.prepare.strip import png_bytes, strip
+    from tumorscan.prepare.strip import strip
     from tumorscan.read import read_scan
+    from tumorscan.read.png import png_bytes
 
     scan = read_scan(options.file)
     prepared = prepare(scan, settings_of(options).prepare, keep_steps=True)

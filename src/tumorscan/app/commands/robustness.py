@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tumorscan.app.commands.shared import add_sets, emit, say, selection, shows_progress
+from tumorscan.app.commands.shared import add_sets, emit, trial_of
 
 HELP = "noise, blur, gamma, bias field, resaving, rotation, shift, crop, resolution, inversion"
 DESCRIPTION = """\
@@ -32,22 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure and report."""
-    from tumorscan.study.external_leaks import check_against_run
     from tumorscan.study.robustness import measure_robustness
 
-    progress = shows_progress(options)
-    result = measure_robustness(
-        options.model,
-        options.sets,
-        where=selection(options.where),
-        out=options.out,
-        names=options.only,
-        most=options.most,
-        seed=options.seed,
-        engine=options.engine,
-        leak_check=check_against_run(options.model, allow=options.allow_leaks, progress=progress, say=say),
-        progress=progress,
-        say=say,
-    )
+    trial = trial_of(options, options.sets)
+    result = measure_robustness(trial, names=options.only, most=options.most, seed=options.seed)
     emit(options, result.to_table(), result.to_text())
     return 0

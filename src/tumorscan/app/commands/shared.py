@@ -5,14 +5,34 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tumorscan.config import PRESETS, SHIPPED, Settings, changed, preset, read_settings
 from tumorscan.errors import SettingsError
 
+if TYPE_CHECKING:
+    from tumorscan.app.commands import Command
+    from tumorscan.study.crossval import Repeats
+    from tumorscan.study.opened import Trial
+
 RESEARCH_USE = "Research and teaching software: not a medical device, never a diagnosis."
+
+
+def add_command(
+    kinds: argparse._SubParsersAction[argparse.ArgumentParser], name: str, command: Command
+) -> argparse.ArgumentParser:
+    """A command among others, with its help and its arguments; its parser."""
+    parser = kinds.add_parser(
+        name,
+        help=command.HELP,
+        description=command.DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_arguments(parser)
+    return parser
 
 
 def add_json(parser: argparse.ArgumentParser, what: str = "one JSON object instead of text") -> None:
@@ -144,6 +164,31 @@ def recipe_of(options: argparse.Namespace) -> Settings:
         return settings
     source = weights if weights in ("imagenet", "none", "default") else str(Path(weights).resolve())
     return replace(settings, model=replace(settings.model, weights=source))
+
+
+def repeats_of(options: argparse.Namespace) -> Repeats:
+    """The cross-validation that the arguments of `add_repeated_folds` name."""
+    from tumorscan.study.crossval import Repeats
+
+    return Repeats(options.sources, recipe_of(options), options.out, options.repeats, options.folds)
+
+
+def trial_of(options: argparse.Namespace, sets: Sequence[Path]) -> Trial:
+    """The trial of a bundle that the arguments name, each set compared with what training has seen."""
+    from tumorscan.study.external_leaks import check_against_run
+    from tumorscan.study.opened import Trial
+
+    progress = shows_progress(options)
+    return Trial(
+        options.model,
+        sets,
+        where=selection(options.where),
+        out=options.out,
+        engine=options.engine,
+        leak_check=check_against_run(options.model, allow=options.allow_leaks, progress=progress, say=say),
+        progress=progress,
+        say=say,
+    )
 
 
 def emit(options: argparse.Namespace, table: dict[str, Any], text: str) -> None:
