@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tumorscan.config import SHIPPED
 from tumorscan.detect.decide import confidence, verdict
 from tumorscan.detect.engine import Engine
 from tumorscan.detect.engines import AUTO, load_engine
@@ -24,12 +25,12 @@ from tumorscan.types import Finding, Frame, Picture, Prepared, Scan, Scores, Ver
 
 
 def load_detector(
-    path: str | Path, engine: str = AUTO, *, threads: int | None = None, operating_point: str = ""
+    path: str | Path = SHIPPED, engine: str = AUTO, *, threads: int | None = None, operating_point: str = ""
 ) -> Detector:
     """The detector of a bundle.
 
     Args:
-        path: folder of a bundle, or of a run that holds one.
+        path: folder of a bundle, or of a run that holds one; the shipped one if absent.
         engine: one of `engines.CHOICES`.
         threads: of the engine; None for all cores that the process may use.
         operating_point: the name of one that the bundle has; its default if empty.
