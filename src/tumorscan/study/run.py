@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -264,7 +264,7 @@ def _write(
         version="",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         code_version=tumorscan.__version__,
-        settings=settings,
+        settings=_named(settings),
         lineage=_lineage(trained, split, leaks),
         **decided.fields(),
     )
@@ -272,6 +272,11 @@ def _write(
     if settings.model.head == "evidence":
         named = halved(named)
     return write_bundle(folder / BUNDLE, manifest, {WEIGHTS: npz_bytes(named)})
+
+
+def _named(settings: Settings) -> Settings:
+    """The settings with the name of the weights' file, not its place: a bundle travels."""
+    return replace(settings, model=replace(settings.model, weights=Path(settings.model.weights).name))
 
 
 def _lineage(trained: Trained, split: Split, leaks: Leaks | None) -> dict[str, Any]:

@@ -1,0 +1,97 @@
+"""The model that comes with tumorscan: small, whole, exact, and of its word on every example."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tumorscan import load_detector, read_scan
+from tumorscan.config import SHIPPED
+from tumorscan.detect.engines import ENGINES, load_engine
+from tumorscan.model.bundle import PARITY, WEIGHTS, read_bundle
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PINNED = EXAMPLES / "verdicts.csv"
+MOST_BYTES = 40_000_000
+MOST_LOGIT = 1e-3
+
+pytestmark = pytest.mark.skipif(not SHIPPED.is_dir(), reason="no bundle is shipped with this checkout")
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return load_detector(engine="onnxruntime")
+
+
+def _rows():
+    with PINNED.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_it_is_small_and_whole():
+    bundle = read_bundle(SHIPPED)
+    files = [file for file in SHIPPED.rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in files) <= MOST_BYTES
+    assert {"bundle.json", "card.md", WEIGHTS, PARITY, "gate.npz"} <= {file.name for file in files}
+    assert {point.name for point in bundle.manifest.operating_points} == {"screening", "balanced", "specific"}
+    assert bundle.manifest.band is not None
+    assert bundle.manifest.settings.preset == "evidence"
+
+
+def test_it_names_no_folder_of_the_machine_it_was_made_on():
+    text = (SHIPPED / "bundle.json").read_text(encoding="utf-8") + (SHIPPED / "card.md").read_text("utf-8")
+    assert str(Path.home()) not in text or str(Path.home()) == "/"
+    assert "/work/" not in text
+
+
+@pytest.mark.parametrize("row", _rows() if PINNED.is_file() else [], ids=lambda row: row["file"])
+def test_the_verdict_of_every_example_is_pinned(detector, row):
+    finding = detector.find(read_scan(EXAMPLES / row["file"]))
+    assert str(finding.verdict) == row["verdict"]
+    if row["probability"]:
+        assert finding.probability == pytest.approx(float(row["probability"]), abs=2e-3)
+    else:
+        assert finding.probability is None
+
+
+def test_its_parity_report_holds_on_this_machine(detector):
+    """The engines that are installed give the trained network's logits on the examples, batch 1 and 7."""
+    pytest.importorskip("keras")
+    pictures = np.stack([detector.prepare(read_scan(EXAMPLES / row["file"])).pixels for row in _rows()])
+    trained = load_engine(detector.bundle, "keras").run(pictures)
+    report = json.loads((SHIPPED / PARITY).read_text(encoding="utf-8"))
+    assert report["pictures"] >= 200
+    assert report["real"] is True
+    assert max(row["largest"] for row in report["fp32"]) <= MOST_LOGIT
+    for name in ("onnxruntime", "openvino"):
+        if not ENGINES[name].installed:
+            continue
+        engine = load_engine(detector.bundle, name)
+        for batch in (1, 7):
+            parts = [engine.run(pictures[i : i + batch]) for i in range(0, len(pictures), batch)]
+            logits = np.concatenate([part.logits for part in parts])
+            np.testing.assert_allclose(logits, trained.logits, atol=MOST_LOGIT)
+            maps = np.concatenate([part.map for part in parts])
+            np.testing.assert_allclose(maps, trained.map, atol=1e-2)
+
+
+@pytest.mark.data
+def test_no_tensor_is_a_copy_of_the_weights_it_started_from(data_dir):
+    start = data_dir.parent / "weights" / "resnet50v2_imagenet_conv1_conv4.npz"
+    if not start.is_file():
+        pytest.skip(f"{start} is not here")
+    with np.load(start) as before, np.load(SHIPPED / WEIGHTS) as after:
+        shared = sorted(set(before.files) & set(after.files))
+        assert len(shared) > 190
+        same = [name for name in shared if np.array_equal(before[name], after[name].astype(np.float32))]
+    assert same == []
+
+
+def test_it_answers_without_a_network_or_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    load_detector().find(read_scan(EXAMPLES / "simulated_tumor_axial_1.png"))
+    assert list(tmp_path.iterdir()) == []
