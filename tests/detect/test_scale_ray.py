@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -179,7 +180,8 @@ def test_what_concerns_every_file_ends_the_run(ray, tiny_bundle, many, tmp_path,
     detector = load_detector(tiny_bundle)
     settings = BulkSettings()
     load = load or partial(load_detector, tiny_bundle)
-    detector.temperature = 3.0
+    # Only the detector here: a worker that loads the bundle anew has another one.
+    detector.calibration = replace(detector.calibration, parameters={"slope": (1 / 3.0,)})
     job = scale_ray._Job(load, scale_ray._identity(detector, settings), ("patient",), settings)
     work = partial(scale_ray._rows, job, CLUSTER)
     with pytest.raises(kind, match=cause):
