@@ -1,6 +1,6 @@
 """Run what the documents tell a reader to run: every `sh` and `python` block of README.md and docs/.
 
-Blocks of one file run in order, in one empty folder. `make` lines are gates of their own and `pip
+Blocks of one file run in order, in one folder that holds nothing but `examples`. `make` lines are gates of their own and `pip
 install` lines would change the environment: of those only the named extra is checked. `tumorscan app`
 is started, asked for its page, and stopped. Blocks marked `console` are records, and are not run.
 
@@ -30,6 +30,7 @@ def main() -> int:
     for document in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
         blocks = _BLOCK.findall(document.read_text(encoding="utf-8"))
         with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "examples").symlink_to(ROOT / "examples")
             for kind, text in blocks:
                 for command in [text] if kind == "python" else _commands(text):
                     failures += not _check(kind, command, Path(folder), document)
