@@ -1,8 +1,9 @@
 """Run what the documents tell a reader to run: every `sh` and `python` block of README.md and docs/.
 
-Blocks of one file run in order, in one folder that holds nothing but `examples`. `make` lines are gates
-of their own and `pip install` lines would change the environment: of those only the named extra is
-checked. `tumorscan app` is started, asked for its page, and stopped. Blocks marked `console` are records, and are not run.
+Blocks of one file run in order, in one folder that holds nothing but `examples`. `make` lines are
+gates of their own and `pip install` lines would change the environment: of those only the named
+extra is checked. `tumorscan app` is started, asked for its page, and stopped. Blocks marked
+`console` are records, and are not run.
 
     python tools/docs_check.py
 """
