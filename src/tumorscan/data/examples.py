@@ -70,6 +70,11 @@ class _Draft:
     tumor: bool
 
 
+def _with_lesion(picture: Picture, box: Box) -> _Draft:
+    side = len(picture)
+    return _Draft(picture, oval_mask(box, side), box_mask(box, side), tumor=True)
+
+
 class Examples:
     """Makes the examples of every epoch from prepared pictures."""
 
@@ -84,12 +89,11 @@ class Examples:
         self._pictures, self._sources, self._grid = pictures, sources, grid
         self._augment, self._settings = augment, settings
         self._strata: dict[str, list[int]] = {}
+        labels: dict[str, set[str]] = {}
         for i, source in enumerate(sources):
             self._strata.setdefault(f"{source.name} {source.label}", []).append(i)
-        self._boxed = [i for i, source in enumerate(sources) if source.box is not None]
-        labels: dict[str, set[str]] = {}
-        for source in sources:
             labels.setdefault(source.name, set()).add(source.label)
+        self._boxed = [i for i, source in enumerate(sources) if source.box is not None]
         self._one_class = {name for name, found in labels.items() if len(found) < 2}
 
     def rows(self, epoch: int) -> list[int]:
@@ -101,14 +105,18 @@ class Examples:
         total, chosen = sum(parts.values()), []
         for k, (name, rows) in enumerate(sorted(self._strata.items())):
             count = max(1, round(self._settings.pictures * parts[name] / total))
-            chosen += [self._dealt(rows, k, epoch * count + i) for i in range(count)]
+            chosen += self._dealt(rows, k, range(epoch * count, (epoch + 1) * count))
         rng = np.random.default_rng([self._settings.seed, epoch, 0])
         return [int(i) for i in rng.permutation(chosen)]
 
-    def _dealt(self, rows: Sequence[int], stratum: int, place: int) -> int:
-        lap, at = divmod(place, len(rows))
-        order = np.random.default_rng([self._settings.seed, stratum, lap, 1]).permutation(len(rows))
-        return rows[int(order[at])]
+    def _dealt(self, rows: Sequence[int], stratum: int, places: range) -> list[int]:
+        """The rows at some places of an endless deal, in which each lap has an order of its own."""
+        first = places.start // len(rows)
+        laps = range(first, -(-places.stop // len(rows)))
+        seed = self._settings.seed
+        orders = [np.random.default_rng([seed, stratum, lap, 1]).permutation(len(rows)) for lap in laps]
+        dealt = np.concatenate(orders)
+        return [rows[int(dealt[place - first * len(rows)])] for place in places]
 
     def make(self, epoch: int, place: int, row: int) -> Example:
         """The example at a place of an epoch, from the picture of a row."""
@@ -132,8 +140,7 @@ class Examples:
         source, picture = self._sources[row], self._pictures[row]
         if source.box is None:
             return _Draft(picture, None, None, source.label == "tumor")
-        side = len(picture)
-        return _Draft(picture, oval_mask(source.box, side), box_mask(source.box, side), tumor=True)
+        return _with_lesion(picture, source.box)
 
     def _moved(self, row: int, rng: np.random.Generator) -> _Draft:
         source, moves, lot = self._sources[row], self._settings.moves, rng.random()
@@ -158,8 +165,7 @@ class Examples:
             return None
         if not lesion:
             return _Draft(pasted.picture, None, None, tumor=False)
-        side = len(pasted.picture)
-        return _Draft(pasted.picture, oval_mask(pasted.box, side), box_mask(pasted.box, side), tumor=True)
+        return _with_lesion(pasted.picture, pasted.box)
 
     def _finished(
         self, draft: _Draft, picture: Picture, lots: Augmentation, stripped: NDArray[np.bool_] | None
