@@ -153,11 +153,14 @@ def _pooled_data(parts: Mapping[str, Part]) -> TrainingData:
 
 def _exported(bundle: Bundle, parts: Mapping[str, Part], say: Say) -> Bundle:
     """The bundle with its ONNX export; where that fails it stays as it is, and Keras answers."""
-    everything = np.concatenate([part.pictures for part in parts.values()])
+    # Views: only what is chosen is copied.
+    everything = [picture for part in parts.values() for picture in part.pictures]
     labels = np.concatenate([part.labels for part in parts.values()])
     some = np.linspace(0, len(labels) - 1, min(len(labels), _JUDGED_ON)).astype(int)
     source = f"the run's {', '.join(parts)}"
-    pictures = ParityPictures(everything[some], labels[some], parts["train"].pictures, source, real=True)
+    pictures = ParityPictures(
+        np.stack([everything[i] for i in some]), labels[some], parts["train"].pictures, source, real=True
+    )
     try:
         int8 = bundle.manifest.settings.model.head == "evidence"
         return export_bundle(bundle, pictures, int8=int8, say=say).bundle
