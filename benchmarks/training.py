@@ -34,7 +34,7 @@ from tumorscan.model.network import build_network, head_layers, train_only
 from tumorscan.model.phase import Inputs, Phase, PhasePlan, class_weights
 from tumorscan.model.train import FROZEN, settle
 from tumorscan.model.weights import fill, load_trunk_weights, named_weights
-from tumorscan.study.run import Part, load_part
+from tumorscan.study.part import Part, load_part
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 

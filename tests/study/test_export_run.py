@@ -16,6 +16,7 @@ from tumorscan.evaluate.card import card_text
 from tumorscan.model.bundle import HEAD, INT8, ONNX, PARITY, add_files, read_bundle
 from tumorscan.study import export as export_module
 from tumorscan.study import parity as parity_module
+from tumorscan.study import part as part_module
 from tumorscan.study import run as run_module
 from tumorscan.study.export_run import export_run
 
@@ -168,7 +169,6 @@ def test_a_training_survives_an_export_that_fails(monkeypatch, run, error):
     monkeypatch.setattr(run_module, "export_bundle", fails)
     said = []
     bundle = read_bundle(run)
-    nothing = np.empty((0, 64, 64, 3), np.uint8)
-    parts = {"train": run_module.Part((), nothing, np.empty(0, np.int64))}
+    parts = {"train": part_module.Part((), np.zeros((2, 64, 64, 3), np.uint8), np.array([0, 1]))}
     assert run_module._exported(bundle, parts, said.append) == bundle
     assert f"trained, but not exported to ONNX ({error}); `tumorscan export {run}` tries again" in said

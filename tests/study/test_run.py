@@ -17,7 +17,8 @@ from tumorscan.prepare.pipeline import prepare
 from tumorscan.read import read_scan
 from tumorscan.study.decision import fit_operating_point
 from tumorscan.study.evaluation import evaluate_run
-from tumorscan.study.run import load_part, train_run
+from tumorscan.study.part import load_part
+from tumorscan.study.run import train_run
 
 
 def test_a_run_leaves_what_it_should(phantom_run, short_settings):
@@ -126,10 +127,11 @@ def test_evaluate_writes_everything(phantom_run):
 
 def test_test_pictures_are_opened_by_evaluate_only(phantoms, short_settings, tmp_path, monkeypatch):
     """Training must not even prepare them."""
+    from tumorscan.study import part as part_module
     from tumorscan.study import run as run_module
 
     loaded: list[str] = []
-    real = run_module.load_part
+    real = part_module.load_part
 
     def watch(records, settings, **more):
         loaded.extend(record.pixels_sha256 for record in records)

@@ -22,7 +22,8 @@ from tumorscan.data.table import relative_name, write_table
 from tumorscan.errors import DataError, SettingsError
 from tumorscan.model.bank import FeatureBank
 from tumorscan.study.fits import Job, Plan, run_fits
-from tumorscan.study.run import CATALOG, SETTINGS, Say, load_part
+from tumorscan.study.part import load_part
+from tumorscan.study.run import CATALOG, SETTINGS, Say
 from tumorscan.types import Verdict
 
 FITS = "fits"

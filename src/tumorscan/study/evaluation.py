@@ -18,7 +18,8 @@ from tumorscan.study.controls import try_controls
 from tumorscan.study.evaluation_report import OpenedSplit, write_run_report
 from tumorscan.study.evaluation_result import RunEvaluation
 from tumorscan.study.leaks import Leaks, find_leaks, refuse_leaks
-from tumorscan.study.run import SPLIT, Part, load_part, read_run
+from tumorscan.study.part import Part, load_part
+from tumorscan.study.run import SPLIT, read_run
 
 REPORT = "report"
 

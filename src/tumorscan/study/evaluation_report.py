@@ -34,7 +34,8 @@ from tumorscan.read import read_scan
 from tumorscan.study.controls import section_of
 from tumorscan.study.evaluation_result import RunEvaluation
 from tumorscan.study.leaks import Leaks
-from tumorscan.study.run import HISTORY, Part, load_part
+from tumorscan.study.part import Part, load_part
+from tumorscan.study.run import HISTORY
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

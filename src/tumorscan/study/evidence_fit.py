@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from tumorscan.config import Settings
 from tumorscan.data.augment import Box
-from tumorscan.data.batches import PreparedPictures, default_cache
 from tumorscan.data.examples import Examples, Source
 from tumorscan.data.lesions import Lesion, box_on_prepared, mask_on_prepared, read_lesions, read_mask
 from tumorscan.data.parallel import in_order
@@ -26,6 +25,7 @@ from tumorscan.model.train import Trained, start_network
 from tumorscan.model.weights import named_weights
 from tumorscan.prepare.frame import frame
 from tumorscan.read import read_scan
+from tumorscan.study.part import Part
 
 _LOOKED_AT = 64
 """Training pictures that the norms are centred on at the end."""
@@ -45,8 +45,8 @@ def lesions_of(sources: Sequence[Path]) -> dict[Path, Lesion]:
 
 
 def fit_evidence(
-    train: Sequence[Record],
-    validation: Sequence[Record],
+    train: Part,
+    validation: Part,
     lesions: Mapping[Path, Lesion],
     settings: Settings,
     state: Checkpoints,
@@ -57,8 +57,8 @@ def fit_evidence(
     """Train a network with an evidence head; see `model.evidence`.
 
     Args:
-        train: records to learn from.
-        validation: records that each epoch is judged on.
+        train: what it learns from.
+        validation: what each epoch is judged on.
         lesions: where the tumors are, by picture; pictures without one teach by their label.
         settings: of the run; `model.head` is "evidence".
         state: of the training; what is there is gone on from.
@@ -68,13 +68,14 @@ def fit_evidence(
     Raises:
         DataError: a split holds one class only.
     """
-    cache = PreparedPictures(default_cache(), settings.prepare)
-    pictures, labels = cache.load(train, progress=progress), _labels(train, "training")
-    held_out, truth = cache.load(validation, progress=progress), _labels(validation, "validation")
-    sources = described(train, lesions, settings, progress=progress)
+    _refuse_one_class(train, "training")
+    _refuse_one_class(validation, "validation")
+    pictures = train.pictures
+    sources = described(train.records, lesions, settings, progress=progress)
     boxed = sum(source.box is not None for source in sources)
     say(
-        f"training on {len(train)} pictures, {int(labels.sum())} with a tumor, {boxed} of them with its place"
+        f"training on {len(pictures)} pictures, {int(train.labels.sum())} with a tumor, {boxed} of them with "
+        "its place"
     )
     if not boxed:
         say(
@@ -85,7 +86,7 @@ def fit_evidence(
     grid = int(seams(network).map.shape[1])
     examples = Examples(pictures, sources, grid, settings.augment, settings.evidence)
     engine = KerasEngine(network)
-    judge = lambda: judged(engine.run_all(held_out), truth)  # noqa: E731 - the network changes under it
+    judge = lambda: judged(engine.run_all(validation.pictures), validation.labels)  # noqa: E731 - the network changes under it
     training = EvidenceTraining(network, examples, settings.evidence, state, judge, goes_on=report.head)
     history = training.run(progress=progress)
     for row in history:
@@ -130,8 +131,6 @@ def _prepared_box(record: Record, lesion: Lesion, settings: Settings) -> Box | N
     return left, top, (columns.max() + 1) / size - left, (rows.max() + 1) / size - top
 
 
-def _labels(records: Sequence[Record], split: str) -> NDArray[np.int64]:
-    labels = np.array([record.label == "tumor" for record in records], np.int64)
-    if len(np.unique(labels)) < 2:
+def _refuse_one_class(part: Part, split: str) -> None:
+    if len(np.unique(part.labels)) < 2:
         raise DataError(f"the {split} split holds one class only: add pictures of the other")
-    return labels

@@ -16,7 +16,8 @@ from tumorscan.errors import DataError, UnreadableScan
 from tumorscan.model.bundle import read_bundle
 from tumorscan.prepare.pipeline import prepare
 from tumorscan.study.export import Exported, ParityPictures, export_bundle
-from tumorscan.study.run import SPLIT, Part, load_part
+from tumorscan.study.part import Part, judged_on, load_part
+from tumorscan.study.run import SPLIT
 from tumorscan.types import Scan
 
 # The test split is opened by `evaluate` alone, which counts its looks.
@@ -54,15 +55,9 @@ def export_run(
     more = [_of_data(data, settings, progress)] if data else []
     if not own and not more:
         return export_bundle(bundle, _drawn(settings), int8=int8, say=say)
-    parts = [*own.values(), *more]
-    calibration = own["train"] if own else more[0]
-    pictures = ParityPictures(
-        pictures=np.concatenate([part.pictures for part in parts])[:_MOST],
-        labels=np.concatenate([part.labels for part in parts])[:_MOST],
-        calibration=calibration.pictures,
-        source=" and ".join(([f"the run's {', '.join(_PARTS)}"] if own else []) + [str(one) for one in data]),
-        real=True,
-    )
+    source = " and ".join(([f"the run's {', '.join(_PARTS)}"] if own else []) + [str(one) for one in data])
+    parts = own | dict(zip(["data"], more, strict=False))
+    pictures = judged_on(parts, own["train"] if own else more[0], source)
     return export_bundle(bundle, pictures, int8=int8, say=say)
 
 

@@ -15,7 +15,7 @@ from tumorscan.study.controls import try_controls
 from tumorscan.study.external_report import write_external
 from tumorscan.study.external_result import ExternalEvaluation
 from tumorscan.study.opened import Trial
-from tumorscan.study.run import Part, load_part
+from tumorscan.study.part import Part, load_part
 
 FOLDER = "external"
 

@@ -18,7 +18,7 @@ from tumorscan.evaluate.blocks import in_words
 from tumorscan.evaluate.controls import Controls
 from tumorscan.evaluate.strata import PatientRow, Stratum
 from tumorscan.study.controls import NoControls
-from tumorscan.study.run import Part
+from tumorscan.study.part import Part
 from tumorscan.types import OperatingPoint, UncertainBand, Verdict
 
 

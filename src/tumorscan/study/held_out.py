@@ -34,7 +34,8 @@ from tumorscan.jsonable import plain_interval
 from tumorscan.model.checkpoint import Checkpoints, npz_bytes
 from tumorscan.model.weights import named_weights
 from tumorscan.study.evidence_fit import fit_evidence, lesions_of
-from tumorscan.study.run import CATALOG, Say, load_part
+from tumorscan.study.part import load_part
+from tumorscan.study.run import CATALOG, Say
 from tumorscan.types import Interval
 
 
@@ -177,7 +178,8 @@ def held_out(fit: Fit, lesions: Mapping[Path, Lesion], folder: Path) -> HeldOut:
     """Train a fit and ask it about its test pictures; its weights are kept as `folder/weights.npz`."""
     parts, settings = fit.split.parts, fit.settings
     state = Checkpoints(folder / "state")
-    trained = fit_evidence(parts["train"], parts["validation"], lesions, settings, state)
+    train, validation = (load_part(parts[name], settings) for name in ("train", "validation"))
+    trained = fit_evidence(train, validation, lesions, settings, state)
     atomic_write_bytes(folder / "weights.npz", npz_bytes(named_weights(trained.network.layers)))
     engine = KerasEngine(trained.network)
     known = load_part([*parts["validation"], *parts["calibration"]], settings)

@@ -5,18 +5,14 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 import tumorscan
 from tumorscan.atomic import atomic_write_bytes, atomic_write_text
 from tumorscan.config import Settings, read_settings, to_toml
-from tumorscan.data.batches import PreparedPictures, default_cache
 from tumorscan.data.catalog import Catalog, kept_catalog
 from tumorscan.data.records import Record
 from tumorscan.data.sources import selected_files
@@ -31,8 +27,9 @@ from tumorscan.model.train import Trained, TrainingData, train
 from tumorscan.model.weights import named_weights
 from tumorscan.study.decision import fit_decision
 from tumorscan.study.evidence_fit import fit_evidence, lesions_of
-from tumorscan.study.export import ParityPictures, export_bundle
+from tumorscan.study.export import export_bundle
 from tumorscan.study.leaks import Leaks, refuse_leaks, split_leaks
+from tumorscan.study.part import Part, judged_on, load_part
 
 Say = Callable[[str], None]
 SETTINGS, CATALOG, SPLIT, BUNDLE, STATE, HISTORY = (
@@ -43,24 +40,6 @@ SETTINGS, CATALOG, SPLIT, BUNDLE, STATE, HISTORY = (
     "state",
     "history.json",
 )
-# Pictures that an export is compared on: more would take minutes and tell nothing new.
-_JUDGED_ON = 400
-
-
-@dataclass(frozen=True)
-class Part:
-    """One split, ready for a network: prepared pictures (uint8, N x S x S x 3) and labels (1 = tumor)."""
-
-    records: tuple[Record, ...]
-    pictures: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-
-
-def load_part(records: Sequence[Record], settings: Settings, *, progress: bool = False) -> Part:
-    """Prepare the pictures of some records, or take them from the cache."""
-    prepared = PreparedPictures(default_cache(), settings.prepare)
-    labels = np.array([record.label == "tumor" for record in records], np.int64)
-    return Part(tuple(records), prepared.load(records, progress=progress), labels)
 
 
 def train_run(
@@ -97,7 +76,7 @@ def train_run(
         name: load_part(split.parts[name], settings, progress=progress)
         for name in ("train", "validation", "calibration")
     }
-    trained = _trained(split, parts, sources, settings, folder / STATE, progress=progress, say=say)
+    trained = _trained(parts, sources, settings, folder / STATE, progress=progress, say=say)
     say(str(trained.weights))
     chosen = trained.chosen
     say(f"chosen: {chosen.phase} phase, epoch {chosen.epoch + 1}, validation AUC {chosen.val_auc:.3f}")
@@ -113,7 +92,6 @@ def train_run(
 
 
 def _trained(
-    split: Split,
     parts: Mapping[str, Part],
     sources: Sequence[Path],
     settings: Settings,
@@ -125,8 +103,8 @@ def _trained(
     if settings.model.head != "evidence":
         return train(_pooled_data(parts), settings, state, progress=progress)
     return fit_evidence(
-        split.parts["train"],
-        split.parts["validation"],
+        parts["train"],
+        parts["validation"],
         lesions_of(sources),
         settings,
         Checkpoints(state),
@@ -153,14 +131,7 @@ def _pooled_data(parts: Mapping[str, Part]) -> TrainingData:
 
 def _exported(bundle: Bundle, parts: Mapping[str, Part], say: Say) -> Bundle:
     """The bundle with its ONNX export; where that fails it stays as it is, and Keras answers."""
-    # Views: only what is chosen is copied.
-    everything = [picture for part in parts.values() for picture in part.pictures]
-    labels = np.concatenate([part.labels for part in parts.values()])
-    some = np.linspace(0, len(labels) - 1, min(len(labels), _JUDGED_ON)).astype(int)
-    source = f"the run's {', '.join(parts)}"
-    pictures = ParityPictures(
-        np.stack([everything[i] for i in some]), labels[some], parts["train"].pictures, source, real=True
-    )
+    pictures = judged_on(parts, parts["train"], f"the run's {', '.join(parts)}")
     try:
         int8 = bundle.manifest.settings.model.head == "evidence"
         return export_bundle(bundle, pictures, int8=int8, say=say).bundle
