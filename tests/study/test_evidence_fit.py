@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tumorscan.app.cli import main
-from tumorscan.config import preset
+from tumorscan.config import preset, to_toml
 from tumorscan.data.lesions import Lesion
 from tumorscan.data.phantom import draw_phantom, write_phantoms
 from tumorscan.data.records import Catalog, Record
@@ -22,7 +22,8 @@ from tumorscan.data.split import PARTS, make_source_split, read_split
 from tumorscan.errors import DataError, SettingsError
 from tumorscan.study import held_out as module
 from tumorscan.study.evidence_fit import described, judged, lesions_of
-from tumorscan.study.held_out import HeldOut, folds_of, leave_one_out, row_of, run_fits, sources_experiment
+from tumorscan.study.held_out import folds_of, leave_one_out, run_fits, sources_experiment
+from tumorscan.study.held_out_result import HeldOut, row_of
 
 EVIDENCE = preset("evidence")
 
@@ -137,20 +138,35 @@ def test_only_an_evidence_head_is_left_out(tmp_path) -> None:
 
 def _held(labels, probabilities, threshold=0.5) -> HeldOut:
     groups = [f"g{i}" for i in range(len(labels))]
-    return HeldOut(groups, labels, groups, groups, probabilities, threshold)
+    said = ["TUMOR DETECTED" if p >= 0.7 else "NO TUMOR" if p < 0.2 else "CANNOT SAY" for p in probabilities]
+    return HeldOut(groups, labels, groups, groups, probabilities, threshold, said)
 
 
 def test_rows_of_the_table() -> None:
     row = row_of("a", [_held([1, 1, 0, 0], [0.9, 0.4, 0.6, 0.1])])
     assert (row.tumor, row.no_tumor) == (2, 2)
-    assert (row.auc.value, row.sensitivity.value, row.specificity.value) == (0.75, 0.5, 0.5)
+    figures = {name: figure.value for name, figure in row.figures.items()}
+    assert figures["AUC"] == 0.75
+    assert figures["sensitivity"] == figures["specificity"] == 0.5
+    assert figures["specificity at sensitivity 0.97"] == pytest.approx(0.5)
+    assert (figures["CANNOT SAY"], figures["accuracy of the rest"]) == (0.5, 1)
+    assert 0 < figures["ECE"] < 0.5
     empty = row_of("b", [_held([0, 0, 0, 0], [0.9, 0.4, 0.6, 0.1])])
-    assert empty.auc is None
-    assert empty.sensitivity is None
-    assert empty.specificity.value == 0.5
-    assert "AUC -" in empty.to_text()
+    assert {name: figure.value for name, figure in empty.figures.items()} == {
+        "specificity": 0.5,
+        "CANNOT SAY": 0.5,
+    }
+    assert "b: 0 tumor, 4 none" in empty.to_text()
+    full = row_of("t", [_held([1, 1], [0.9, 0.4])])
+    assert full.figures["sensitivity"].value == 0.5
     pooled = row_of("c", [_held([1], [0.4], 0.3), _held([0], [0.4], 0.5)])
-    assert (pooled.sensitivity.value, pooled.specificity.value) == (1, 1)
+    assert (pooled.figures["sensitivity"].value, pooled.figures["specificity"].value) == (1, 1)
+
+
+def test_a_study_of_other_settings_is_refused(tmp_path) -> None:
+    (tmp_path / "settings.toml").write_text(to_toml(preset("quick")), encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"holds fits of other settings; choose another --out"):
+        sources_experiment([tmp_path], EVIDENCE, tmp_path)
 
 
 def test_a_fit_that_is_done_is_not_done_again(tmp_path) -> None:

@@ -35,6 +35,12 @@ class Decision:
     calibration: Calibration | None = None
     band: UncertainBand | None = None
 
+    def probability(self, logits: ArrayLike) -> NDArray[np.float64]:
+        """Calibrated probability of a tumor, 0..1, from uncalibrated logits of any shape."""
+        if self.calibration is not None:
+            return self.calibration.probability(logits)
+        return Calibration("temperature", {"slope": (1 / (self.temperature or 1.0),)}).probability(logits)
+
     def fields(self) -> dict[str, Any]:
         """As `Manifest` and `dataclasses.replace` take them."""
         return {

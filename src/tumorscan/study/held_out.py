@@ -12,31 +12,24 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from tumorscan.atomic import atomic_write_bytes, atomic_write_text
-from tumorscan.config import Settings
+from tumorscan.config import Settings, read_settings, to_toml
 from tumorscan.data.catalog import Catalog, kept_catalog
 from tumorscan.data.folds import make_folds
 from tumorscan.data.lesions import Lesion
 from tumorscan.data.split import Split, make_source_split, without_copies
-from tumorscan.detect.calibrate import fit_calibration
+from tumorscan.detect.decide import verdict
 from tumorscan.detect.engines.keras_engine import KerasEngine
-from tumorscan.detect.points import fit_points
 from tumorscan.errors import DataError, SettingsError
-from tumorscan.evaluate.intervals import exact_binomial
-from tumorscan.evaluate.metrics import auc_over_groups
 from tumorscan.evaluate.report import write_metrics
-from tumorscan.jsonable import plain_interval
 from tumorscan.model.checkpoint import Checkpoints, npz_bytes
 from tumorscan.model.weights import named_weights
+from tumorscan.study.decision import fit_decision
 from tumorscan.study.evidence_fit import fit_evidence, lesions_of
+from tumorscan.study.held_out_result import HeldOut, HeldOutTable, row_of
 from tumorscan.study.part import load_part
-from tumorscan.study.run import CATALOG, Say
-from tumorscan.types import Interval
+from tumorscan.study.run import CATALOG, SETTINGS, Say
 
 
 @dataclass(frozen=True)
@@ -46,60 +39,6 @@ class Fit:
     name: str
     split: Split
     settings: Settings
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """What a fit said of the pictures that it never saw, calibrated without them.
-
-    Attributes:
-        files, labels (1 = tumor), groups, patients: of the test pictures.
-        probabilities: of a tumor, 0..1.
-        threshold: of the screening point.
-    """
-
-    files: list[str]
-    labels: list[int]
-    groups: list[str]
-    patients: list[str]
-    probabilities: list[float]
-    threshold: float
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the table: figures of pictures that were held out; None where a class is missing."""
-
-    name: str
-    tumor: int
-    no_tumor: int
-    auc: Interval | None
-    sensitivity: Interval | None
-    specificity: Interval | None
-
-    def to_table(self) -> dict[str, Any]:
-        """As plain values."""
-        figures = {
-            name: None if value is None else plain_interval(value)
-            for name, value in (
-                ("auc", self.auc),
-                ("sensitivity", self.sensitivity),
-                ("specificity", self.specificity),
-            )
-        }
-        return {"name": self.name, "tumor": self.tumor, "no_tumor": self.no_tumor, **figures}
-
-    def to_text(self) -> str:
-        """One line."""
-        figures = "  ".join(
-            f"{name} {'-' if value is None else value}"
-            for name, value in (
-                ("AUC", self.auc),
-                ("sensitivity", self.sensitivity),
-                ("specificity", self.specificity),
-            )
-        )
-        return f"  {self.name:24} {self.tumor:4} tumor {self.no_tumor:4} none  {figures}"
 
 
 def leave_one_out(catalog: Catalog, settings: Settings, only: Sequence[str] = ()) -> list[Fit]:
@@ -183,70 +122,22 @@ def held_out(fit: Fit, lesions: Mapping[Path, Lesion], folder: Path) -> HeldOut:
     atomic_write_bytes(folder / "weights.npz", npz_bytes(named_weights(trained.network.layers)))
     engine = KerasEngine(trained.network)
     known = load_part([*parts["validation"], *parts["calibration"]], settings)
-    groups, sources = (
-        np.array([getattr(one, name) for one in known.records]) for name in ("group", "source")
-    )
     logits = engine.run_all(known.pictures)
-    calibration = fit_calibration(logits, known.labels, groups, sources)
-    screening = fit_points(
-        calibration.probability(logits),
-        known.labels,
-        groups,
-        fit.name,
-        sensitivity=settings.decide.sensitivity,
-    )[0]
+    decided = fit_decision(logits, known.records, settings.decide, "validation and calibration splits")
     test = load_part(parts["test"], settings)
     for leftover in (folder / "state").glob("*"):
         leftover.unlink()
+    probabilities = decided.probability(engine.run_all(test.pictures))
+    point = decided.points[0]
     return HeldOut(
         [str(record.file) for record in test.records],
         test.labels.tolist(),
         [record.group for record in test.records],
         [record.patient or record.group for record in test.records],
-        calibration.probability(engine.run_all(test.pictures)).tolist(),
-        screening.threshold,
+        probabilities.tolist(),
+        point.threshold,
+        [str(verdict(p, point, decided.band)) for p in probabilities],
     )
-
-
-def row_of(name: str, results: Sequence[HeldOut]) -> Row:
-    """Figures of one or more fits' test pictures, pooled; thresholds are each fit's own."""
-    labels = np.concatenate([one.labels for one in results]).astype(np.int64)
-    scores = np.concatenate([one.probabilities for one in results])
-    groups = [group for one in results for group in one.groups]
-    said = np.concatenate([np.array(one.probabilities) >= one.threshold for one in results])
-    tumors, others = labels == 1, labels == 0
-    return Row(
-        name,
-        int(tumors.sum()),
-        int(others.sum()),
-        auc_over_groups(labels, scores, groups) if tumors.any() and others.any() else None,
-        _share(said[tumors]),
-        _share(~said[others]),
-    )
-
-
-def _share(right: NDArray[np.bool_]) -> Interval | None:
-    return exact_binomial(int(right.sum()), len(right)) if len(right) else None
-
-
-@dataclass(frozen=True)
-class HeldOutTable:
-    """All lines of a study, and its settings."""
-
-    rows: tuple[Row, ...]
-
-    def to_table(self) -> dict[str, Any]:
-        """As plain values."""
-        return {"rows": [row.to_table() for row in self.rows]}
-
-    def to_text(self) -> str:
-        """A line a row."""
-        return "\n".join(
-            [
-                "trained without it, tested on it; sensitivity and specificity at the screening point",
-                *(row.to_text() for row in self.rows),
-            ]
-        )
 
 
 def sources_experiment(
@@ -273,11 +164,12 @@ def sources_experiment(
         say: gets a line a fit.
 
     Raises:
-        SettingsError: the settings are of another head.
+        SettingsError: the settings are of another head, or the folder holds fits of other settings.
         DataError, BundleError, EnvironmentProblem: as their messages say.
     """
     if settings.model.head != "evidence":
         raise SettingsError(f"the preset {settings.preset} has no evidence head: give --preset evidence")
+    _claim(folder, settings)
     catalog = kept_catalog(sources, folder / CATALOG, progress=progress)
     fits = folds_of(catalog, within, settings, folds) if within else leave_one_out(catalog, settings, only)
     results = run_fits(fits, lesions_of(sources), folder, say=say)
@@ -287,3 +179,12 @@ def sources_experiment(
     table = HeldOutTable(tuple(rows))
     write_metrics(folder / ("folds.json" if within else "sources.json"), table.to_table())
     return table
+
+
+def _claim(folder: Path, settings: Settings) -> None:
+    """Make the folder this study's own, or recognise it as such: fits are told by their names alone."""
+    kept = folder / SETTINGS
+    if not kept.is_file():
+        atomic_write_text(kept, to_toml(settings))
+    elif read_settings(kept) != settings:
+        raise SettingsError(f"{folder}: holds fits of other settings; choose another --out")
