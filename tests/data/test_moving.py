@@ -81,7 +81,8 @@ def test_area_changes_by_the_square_of_the_zoom_alone(lots: Augmentation) -> Non
         lots.mirror, lots.turn, lots.zoom, stretch=lots.stretch, upside_down=lots.upside_down
     )
     share = apply_to_mask(mask, still).sum() / mask.sum()
-    assert share == pytest.approx(lots.zoom**2, rel=0.12)
+    # A small ellipse is some 40 pixels, each in or out as a whole.
+    assert share == pytest.approx(lots.zoom**2, rel=0.12, abs=0.025)
 
 
 def test_where_things_go() -> None:
