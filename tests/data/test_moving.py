@@ -76,13 +76,13 @@ def test_a_bright_dot_stays_in_the_moved_mask(
 @settings(max_examples=60)
 @given(LOTS)
 def test_area_changes_by_the_square_of_the_zoom_alone(lots: Augmentation) -> None:
-    mask = _ellipse(38, 38, 20, 20)
+    # Large enough that single pixels, in or out as a whole, do not matter.
+    mask = _ellipse(32, 32, 32, 32)
     still = Augmentation(
         lots.mirror, lots.turn, lots.zoom, stretch=lots.stretch, upside_down=lots.upside_down
     )
     share = apply_to_mask(mask, still).sum() / mask.sum()
-    # A small ellipse is some 40 pixels, each in or out as a whole.
-    assert share == pytest.approx(lots.zoom**2, rel=0.12, abs=0.025)
+    assert share == pytest.approx(lots.zoom**2, rel=0.12)
 
 
 def test_where_things_go() -> None:
