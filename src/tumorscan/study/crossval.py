@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tumorscan.atomic import atomic_write_text
-from tumorscan.config import Settings, read_settings, to_toml
+from tumorscan.config import Settings
 from tumorscan.data.catalog import kept_catalog, read_catalog
 from tumorscan.data.folds import make_folds
 from tumorscan.data.records import Catalog, Record
@@ -23,7 +23,7 @@ from tumorscan.errors import DataError, SettingsError
 from tumorscan.model.bank import FeatureBank
 from tumorscan.study.fits import Job, Plan, run_fits
 from tumorscan.study.part import load_part
-from tumorscan.study.run import CATALOG, SETTINGS, Say
+from tumorscan.study.run import CATALOG, Say, claim
 from tumorscan.types import Verdict
 
 FITS = "fits"
@@ -188,15 +188,11 @@ def _fit_file(folder: Path, name: str) -> Path:
 
 def _claim(study: Repeats) -> None:
     """Make the folder this cross-validation's own, or recognise it as such; more repeats may be added."""
-    kept, mark = study.folder / SETTINGS, study.folder / "folds"
-    if not kept.is_file():
-        atomic_write_text(kept, to_toml(study.settings))
+    what, mark = "a cross-validation with", study.folder / "folds"
+    if claim(study.folder, study.settings, what):
         atomic_write_text(mark, f"{study.folds}\n")
-        return
-    if read_settings(kept) != study.settings or mark.read_text(encoding="utf-8").strip() != str(study.folds):
-        raise SettingsError(
-            f"{study.folder}: holds a cross-validation with other settings; choose another --out"
-        )
+    elif mark.read_text(encoding="utf-8").strip() != str(study.folds):
+        raise SettingsError(f"{study.folder}: holds {what} other settings; choose another --out")
 
 
 def _write_predictions(result: OutOfFold, path: Path) -> None:

@@ -25,27 +25,21 @@ class Decision:
 
     Attributes:
         points: the default first.
-        temperature: None where `calibration` stands.
-        calibration: None where the temperature is all.
+        calibration: from logits to probabilities.
+        temperature: where that is all that `calibration` is; the manifest then has no other.
         band: None: two verdicts.
     """
 
     points: tuple[OperatingPoint, ...]
+    calibration: Calibration
     temperature: float | None = None
-    calibration: Calibration | None = None
     band: UncertainBand | None = None
-
-    def probability(self, logits: ArrayLike) -> NDArray[np.float64]:
-        """Calibrated probability of a tumor, 0..1, from uncalibrated logits of any shape."""
-        if self.calibration is not None:
-            return self.calibration.probability(logits)
-        return Calibration("temperature", {"slope": (1 / (self.temperature or 1.0),)}).probability(logits)
 
     def fields(self) -> dict[str, Any]:
         """As `Manifest` and `dataclasses.replace` take them."""
         return {
             "temperature": self.temperature,
-            "calibration": self.calibration,
+            "calibration": self.calibration if self.temperature is None else None,
             "operating_points": self.points,
             "band": self.band,
         }
@@ -72,12 +66,12 @@ def fit_decision(
     groups = [record.group for record in records]
     names = [record.source for record in records]
     sources = names if len(set(names)) > 1 else None
-    temperature, own = None, None
+    temperature = None
     if settings.calibration == "temperature":
         temperature = fit_temperature(logits, labels)
         calibration = Calibration("temperature", {"slope": (1 / temperature,)})
     else:
-        calibration = own = fit_calibration(
+        calibration = fit_calibration(
             logits, labels, groups, sources, method=settings.calibration, fitted_on=fitted_on
         )
     probabilities = calibration.probability(logits)
@@ -98,7 +92,7 @@ def fit_decision(
     band = None
     if settings.band:
         band = fit_band(probabilities, labels, groups, error=settings.band, fitted_on=fitted_on)
-    return Decision(points, temperature, own, band)
+    return Decision(points, calibration, temperature, band)
 
 
 def fit_operating_point(

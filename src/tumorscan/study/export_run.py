@@ -52,12 +52,11 @@ def export_run(
     bundle.fitted()
     settings = bundle.manifest.settings
     own = _of_run(bundle.folder.parent, settings, progress, say)
-    more = [_of_data(data, settings, progress)] if data else []
-    if not own and not more:
+    parts = own | ({"data": _of_data(data, settings, progress)} if data else {})
+    if not parts:
         return export_bundle(bundle, _drawn(settings), int8=int8, say=say)
     source = " and ".join(([f"the run's {', '.join(_PARTS)}"] if own else []) + [str(one) for one in data])
-    parts = own | dict(zip(["data"], more, strict=False))
-    pictures = judged_on(parts, own["train"] if own else more[0], source)
+    pictures = judged_on(parts, parts["train" if own else "data"], source)
     return export_bundle(bundle, pictures, int8=int8, say=say)
 
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tumorscan.atomic import atomic_write_bytes, atomic_write_text
-from tumorscan.config import Settings, read_settings, to_toml
+from tumorscan.config import Settings
 from tumorscan.data.catalog import Catalog, kept_catalog
 from tumorscan.data.folds import make_folds
 from tumorscan.data.lesions import Lesion
@@ -29,7 +29,7 @@ from tumorscan.study.decision import fit_decision
 from tumorscan.study.evidence_fit import fit_evidence, lesions_of
 from tumorscan.study.held_out_result import HeldOut, HeldOutTable, row_of
 from tumorscan.study.part import load_part
-from tumorscan.study.run import CATALOG, SETTINGS, Say
+from tumorscan.study.run import CATALOG, Say, claim
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def held_out(fit: Fit, lesions: Mapping[Path, Lesion], folder: Path) -> HeldOut:
     test = load_part(parts["test"], settings)
     for leftover in (folder / "state").glob("*"):
         leftover.unlink()
-    probabilities = decided.probability(engine.run_all(test.pictures))
+    probabilities = decided.calibration.probability(engine.run_all(test.pictures))
     point = decided.points[0]
     return HeldOut(
         [str(record.file) for record in test.records],
@@ -169,7 +169,8 @@ def sources_experiment(
     """
     if settings.model.head != "evidence":
         raise SettingsError(f"the preset {settings.preset} has no evidence head: give --preset evidence")
-    _claim(folder, settings)
+    # Fits are told by their names alone.
+    claim(folder, settings, "fits of")
     catalog = kept_catalog(sources, folder / CATALOG, progress=progress)
     fits = folds_of(catalog, within, settings, folds) if within else leave_one_out(catalog, settings, only)
     results = run_fits(fits, lesions_of(sources), folder, say=say)
@@ -179,12 +180,3 @@ def sources_experiment(
     table = HeldOutTable(tuple(rows))
     write_metrics(folder / ("folds.json" if within else "sources.json"), table.to_table())
     return table
-
-
-def _claim(folder: Path, settings: Settings) -> None:
-    """Make the folder this study's own, or recognise it as such: fits are told by their names alone."""
-    kept = folder / SETTINGS
-    if not kept.is_file():
-        atomic_write_text(kept, to_toml(settings))
-    elif read_settings(kept) != settings:
-        raise SettingsError(f"{folder}: holds fits of other settings; choose another --out")

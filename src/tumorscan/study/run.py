@@ -156,14 +156,32 @@ def read_run(folder: Path, *, allow_leaks: bool = False) -> tuple[Bundle, Split]
     return read_bundle(folder), read_split(folder / SPLIT, allow_leaks=allow_leaks)
 
 
-def _claim(folder: Path, settings: Settings) -> None:
-    """Make the folder this run's own, or recognise it as such."""
+def claim(folder: Path, settings: Settings, what: str) -> bool:
+    """Make a folder that of some settings, or recognise it as such.
+
+    Args:
+        folder: of a run or a study.
+        settings: of all that goes there.
+        what: it would hold else, for the message: "a run with", "fits of".
+
+    Returns:
+        Whether it was nobody's before.
+
+    Raises:
+        SettingsError: the folder has other settings.
+    """
     kept = folder / SETTINGS
     if not kept.is_file():
         atomic_write_text(kept, to_toml(settings))
-        return
+        return True
     if read_settings(kept) != settings:
-        raise SettingsError(f"{folder}: holds a run with other settings; choose another --out")
+        raise SettingsError(f"{folder}: holds {what} other settings; choose another --out")
+    return False
+
+
+def _claim(folder: Path, settings: Settings) -> None:
+    """Make the folder this run's own, or recognise it as one that can go on."""
+    claim(folder, settings, "a run with")
     if (folder / BUNDLE).is_dir():
         raise SettingsError(
             f"{folder}: this run is complete; evaluate it with `tumorscan evaluate {folder}`, "
