@@ -82,6 +82,7 @@ def make_app(blocks: Any, inbox: Inbox) -> Any:
         enable_monitoring=False,
         ssr_mode=False,
         mcp_server=False,
+        i18n=blocks.words.i18n(),
         pwa=False,
         theme=page_theme(),
         css=page_style(),
