@@ -18,10 +18,10 @@ import httpx
 import pytest
 from handed_in import BAD_FILES, PICTURES
 
-from tumorscan.app.answer import Answer
 from tumorscan.app.desk import Desk
 from tumorscan.app.inbox import Inbox
 from tumorscan.app.page import address, draw_examples, serve
+from tumorscan.app.page.answer import Answer
 from tumorscan.app.server import bind
 from tumorscan.errors import DataError, EnvironmentProblem, MissingExtra, UnreadableScan
 from tumorscan.read import read_scan
@@ -124,11 +124,17 @@ def test_keeps_no_history_and_asks_nobody(page):
 
 
 def test_the_research_line_is_first_and_normal_is_nowhere(page):
-    parts = [one["props"].get("value") for one in httpx.get(f"{page.url}/config").json()["components"]]
-    texts = [part for part in parts if isinstance(part, str)]
-    assert re.match(r'\s*<p class="ts-banner" role="alert">', texts[0])
-    assert "Research and teaching software: not a medical device, never a diagnosis." in texts[0]
-    assert "normal" not in " ".join(texts).lower()
+    config = httpx.get(f"{page.url}/config").json()
+    first = next(one["props"]["value"] for one in config["components"] if one["type"] == "html")
+    assert "header" in str(first)
+    for language, line in (
+        ("en", "Research and teaching software: not a medical device, never a diagnosis."),
+        ("de", "Software für Forschung und Lehre: kein Medizinprodukt, niemals eine Diagnose."),
+    ):
+        words = config["i18n_translations"][language]
+        assert re.match(r'\s*<div lang="\w\w"><p class="ts-banner" role="alert">', words["header"])
+        assert line in words["header"]
+        assert not [key for key, text in words.items() if "normal" in text.lower()]
 
 
 @pytest.mark.parametrize(
@@ -182,10 +188,7 @@ def test_a_fault_of_ours_is_one_line_too(pictures, error, shown):
 def test_examples_are_drawn_readable_and_both_kinds(tmp_path):
     examples = draw_examples(tmp_path / "examples")
     assert [read_scan(file).format for file, _ in examples] == ["PNG"] * 4
-    assert (
-        sorted(text for _, text in examples)
-        == ["Drawn slice with a lesion"] * 2 + ["Drawn slice without a lesion"] * 2
-    )
+    assert sorted(text for _, text in examples) == ["example_lesion"] * 2 + ["example_plain"] * 2
 
 
 def test_port_in_use_names_port_and_cure(tiny_detector):
@@ -247,7 +250,10 @@ from tumorscan.app.page import serve
 from tumorscan.types import Interval, OperatingPoint
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a child in the background ignores it
 rate = Interval(0.9, 0.8, 0.95, "exact binomial")
-detector = SimpleNamespace(model="none", operating_point=OperatingPoint("none", 0.5, 0.9, rate, rate, "none"), band=None)
+point = OperatingPoint("none", 0.5, 0.9, rate, rate, "none")
+manifest = SimpleNamespace(operating_points=(point,))
+bundle = SimpleNamespace(manifest=manifest)
+detector = SimpleNamespace(model="none", operating_point=point, band=None, bundle=bundle)
 serve(detector, "127.0.0.1", int(sys.argv[1]), say=lambda line: print(line, file=sys.stderr, flush=True))
 """
 

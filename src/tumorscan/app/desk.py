@@ -7,18 +7,21 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from tumorscan.app.answer import Answer, answer_html, refusal_html
 from tumorscan.app.inbox import Inbox
+from tumorscan.app.page.answer import Answer, answer_html, refusal_html
+from tumorscan.app.page.evidence import MISSING, Evidence, evidence_of
 from tumorscan.detect.rows import to_table
-from tumorscan.errors import TumorscanError, UnreadableScan
+from tumorscan.errors import BundleError, TumorscanError, UnreadableScan
 from tumorscan.read import read_bytes
+from tumorscan.types import Finding, OperatingPoint, Prepared, Scan
 
 if TYPE_CHECKING:
     from tumorscan.detect.detector import Detector
 
 _LONGEST_NAME = 120
+T = TypeVar("T")
 
 
 class Desk:
@@ -27,6 +30,13 @@ class Desk:
     def __init__(self, detector: Detector, inbox: Inbox) -> None:
         self.detector = detector
         self.inbox = inbox
+
+    @property
+    def points(self) -> tuple[OperatingPoint, ...]:
+        """The bundle's operating points, the detector's own first."""
+        own = self.detector.operating_point
+        others = self.detector.bundle.manifest.operating_points
+        return (own, *(point for point in others if point.name != own.name))
 
     def look(self, data: bytes, name: str) -> Answer:
         """Read, prepare and decide, as the command line does for a file of these bytes.
@@ -41,7 +51,17 @@ class Desk:
         prepared = self.detector.prepare(scan, keep_steps=True)
         times["read"] = round((read - start) * 1e3, 3)
         times["prepare"] = round((time.perf_counter() - read) * 1e3, 3)
-        return Answer(scan, prepared, self.detector.decide(scan, prepared, times))
+        finding, evidence = self._explained(scan, prepared, times)
+        gated = self.detector.gate is not None
+        return Answer(scan, prepared, finding, evidence, self.points, self.detector.band, gated)
+
+    def _explained(self, scan: Scan, prepared: Prepared, times: dict[str, float]) -> tuple[Finding, Evidence]:
+        try:
+            finding, explanation = self.detector.explain(scan, prepared, times)
+        except BundleError:
+            # Never exported, or an engine that keeps no map: the answer is as good without.
+            return self.detector.decide(scan, prepared, times), MISSING
+        return finding, evidence_of(scan, explanation, prepared.frame)
 
     def attempt(self, name: str, fetch: Callable[[], bytes]) -> Answer | UnreadableScan:
         """As `look`, with any failure as a cause in one line: one bad file must not end the page.
@@ -50,45 +70,35 @@ class Desk:
             name: what the person calls the file.
             fetch: gives its bytes.
         """
-        try:
-            return self.look(fetch(), name)
-        except UnreadableScan as error:
-            return error
-        except TumorscanError as error:
-            return UnreadableScan(name, f"got no answer: {error}")
-        except Exception as error:  # noqa: BLE001 - the last line of defence, as in the command line
-            if os.environ.get("TUMORSCAN_DEBUG"):
-                traceback.print_exc()
-            cause = (str(error).strip() or "no cause given").partition("\n")[0]
-            return UnreadableScan(name, f"got no answer: error in tumorscan, {type(error).__name__}: {cause}")
+        return guarded(name, lambda: self.look(fetch(), name))
 
-    def uploaded(self, sent: Any) -> str:
+    def uploaded(self, sent: Any, language: str = "en") -> str:
         """The HTML for what the drop zone sends: a name, and where the upload stands or why it does not."""
-        sent = _table(sent)
-        name = _name(sent.get("name"))
-        return self._shown(self.attempt(name, lambda: self._received(sent, name)))
+        sent = table_of(sent)
+        name = name_of(sent.get("name"))
+        return _shown(self.attempt(name, lambda: self.received(sent, name)), language)
 
-    def example(self, file: Path) -> str:
+    def example(self, file: Path, language: str = "en") -> str:
         """The HTML for an example."""
-        return self._shown(self.attempt(file.name, file.read_bytes))
+        return _shown(self.attempt(file.name, file.read_bytes), language)
 
     def predict(self, file: Any) -> dict[str, Any]:
         """The answer for an uploaded picture, as `tumorscan predict --json` prints it, or file and error."""
-        file = _table(file)
-        name = _name(file.get("orig_name"))
+        file = table_of(file)
+        name = name_of(file.get("orig_name"))
         answer = self.attempt(name, lambda: self.inbox.take(str(file.get("path", "")), name))
         return to_table(answer.finding if isinstance(answer, Answer) else answer)
 
     def discard(self, sent: Any) -> None:
         """Delete an upload that a newer one has overtaken."""
-        self.inbox.discard(str(_table(sent).get("path", "")))
+        self.inbox.discard(str(table_of(sent).get("path", "")))
 
-    def _shown(self, answer: Answer | UnreadableScan) -> str:
-        if isinstance(answer, UnreadableScan):
-            return refusal_html(answer)
-        return answer_html(answer, self.detector.operating_point, self.detector.band)
+    def received(self, sent: dict[str, Any], name: str) -> bytes:
+        """The bytes of an upload, which is gone from the disk afterwards.
 
-    def _received(self, sent: dict[str, Any], name: str) -> bytes:
+        Raises:
+            UnreadableScan: it is too large, did not arrive, or is no upload.
+        """
         if "size" in sent:
             limit = self.inbox.limits.max_bytes
             cause = f"is {sent['size']} bytes, more than the limit of {limit}: make it smaller"
@@ -99,10 +109,32 @@ class Desk:
         return self.inbox.take(str(sent.get("path", "")), name)
 
 
-def _table(sent: Any) -> dict[str, Any]:
-    # What comes from a browser may be anything.
+def guarded(name: str, work: Callable[[], T]) -> T | UnreadableScan:
+    """What `work` gives, or any failure of it as a cause in one line."""
+    try:
+        return work()
+    except UnreadableScan as error:
+        return error
+    except TumorscanError as error:
+        return UnreadableScan(name, f"got no answer: {error}")
+    except Exception as error:  # noqa: BLE001 - the last line of defence, as in the command line
+        if os.environ.get("TUMORSCAN_DEBUG"):
+            traceback.print_exc()
+        cause = (str(error).strip() or "no cause given").partition("\n")[0]
+        return UnreadableScan(name, f"got no answer: error in tumorscan, {type(error).__name__}: {cause}")
+
+
+def table_of(sent: Any) -> dict[str, Any]:
+    """What a browser sent, which may be anything, as a table."""
     return sent if isinstance(sent, dict) else {}
 
 
-def _name(given: Any) -> str:
+def name_of(given: Any) -> str:
+    """What the person calls a file, of a length that fits the page."""
     return str(given or "picture")[:_LONGEST_NAME]
+
+
+def _shown(answer: Answer | UnreadableScan, language: str) -> str:
+    if isinstance(answer, UnreadableScan):
+        return refusal_html(answer, language)
+    return answer_html(answer, language)

@@ -41,22 +41,51 @@ def overlay(
     Raises:
         SettingsError: an opacity outside of 0..1, or unknown colours.
     """
-    import cv2
-
     if not 0 <= opacity <= 1:
         raise SettingsError(f"an opacity of {opacity:g}: it must lie in [0, 1]")
-    if colours not in COLOURS:
-        raise SettingsError(f"there are no colours {colours!r}: choose one of {', '.join(COLOURS)}")
-    top = float(evidence.max()) if full is None else full
-    if not top > 0:
-        return scan.copy()
-    share = _laid_on_scan(np.minimum(evidence / np.float32(top), np.float32(1)), scan.shape[:2], frame)
-    kinds = {"viridis": cv2.COLORMAP_VIRIDIS, "cividis": cv2.COLORMAP_CIVIDIS}
-    coloured = cv2.applyColorMap(np.rint(share * 255).astype(np.uint8), kinds[colours])[..., ::-1]
+    coloured, share = layer(evidence, scan.shape[:2], frame, colours=colours, full=full)
     weight = (np.float32(opacity) * share)[..., None]
     blended = scan * (1 - weight) + coloured * weight
     drawn: Picture = np.rint(blended).astype(np.uint8)
     return drawn
+
+
+def layer(
+    evidence: NDArray[np.float32],
+    shape: tuple[int, ...],
+    frame: Frame,
+    *,
+    colours: str = "viridis",
+    full: float | None = None,
+) -> tuple[Picture, NDArray[np.float32]]:
+    """The evidence alone, for those who lay it over the scan themselves.
+
+    Args:
+        evidence: float32, h x w, not negative.
+        shape: of the scan, H x W.
+        frame: of the prepared picture.
+        colours: one of `COLOURS`.
+        full: evidence at the top of the colours; None: the picture's own strongest.
+
+    Returns:
+        The colours (uint8 RGB, H x W x 3), and how strong the evidence is there (float32, H x W, 0..1).
+
+    Raises:
+        SettingsError: unknown colours.
+    """
+    import cv2
+
+    if colours not in COLOURS:
+        raise SettingsError(f"there are no colours {colours!r}: choose one of {', '.join(COLOURS)}")
+    top = float(evidence.max()) if full is None else full
+    if top > 0:
+        share = _laid_on_scan(np.minimum(evidence / np.float32(top), np.float32(1)), shape, frame)
+    else:
+        share = np.zeros(shape, np.float32)
+    kinds = {"viridis": cv2.COLORMAP_VIRIDIS, "cividis": cv2.COLORMAP_CIVIDIS}
+    levels = np.rint(share * 255).astype(np.uint8)
+    coloured: Picture = np.asarray(cv2.applyColorMap(levels, kinds[colours])[..., ::-1], np.uint8)
+    return coloured, share
 
 
 def _laid_on_scan(share: NDArray[np.float32], shape: tuple[int, ...], frame: Frame) -> NDArray[np.float32]:

@@ -1,26 +1,17 @@
-"""The page: drop a picture, read the verdict. The detector and the reader are the command line's."""
+"""The page by itself, served until interrupted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from ipaddress import ip_address
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
-
-from tumorscan.app.desk import Desk
 from tumorscan.app.inbox import Inbox
-from tumorscan.app.layout import lay_out
+from tumorscan.app.page.build import build_page
 from tumorscan.app.server import bind, make_app, make_server
-from tumorscan.errors import require
 
 if TYPE_CHECKING:
     from tumorscan.detect.detector import Detector
-
-_EXAMPLE_SIDE = 256
-_EXAMPLE_SEEDS = (3, 8)
 
 
 def serve(detector: Detector, host: str, port: int, *, say: Callable[[str], None]) -> None:
@@ -58,33 +49,3 @@ def address(host: str, port: int) -> str:
         local = host == "localhost"
     warning = "" if local else ", open to everyone who reaches this machine: it asks for no password"
     return f"http://{shown}:{port}{warning}"
-
-
-def build_page(detector: Detector, inbox: Inbox | None = None) -> Any:
-    """The page as a `gradio.Blocks`, not yet served.
-
-    Args:
-        detector: what answers.
-        inbox: where uploads stand; one of its own if not given.
-
-    Raises:
-        MissingExtra: Gradio is not installed.
-    """
-    inbox = inbox or Inbox()
-    require("gradio", "app")
-    return lay_out(Desk(detector, inbox), draw_examples(inbox.examples))
-
-
-def draw_examples(folder: Path) -> list[tuple[Path, str]]:
-    """Draw the example pictures; returns each file with what it shows."""
-    from tumorscan.data.phantom import draw_phantom
-
-    folder.mkdir(exist_ok=True)
-    examples = []
-    for number, seed in enumerate(_EXAMPLE_SEEDS, 1):
-        for tumor, word in ((True, "with a lesion"), (False, "without a lesion")):
-            file = folder / f"drawn-{number}-{'lesion' if tumor else 'plain'}.png"
-            phantom = draw_phantom(np.random.default_rng([seed, tumor]), tumor=tumor, size=_EXAMPLE_SIDE)
-            Image.fromarray(phantom.pixels).save(file)
-            examples.append((file, f"Drawn slice {word}"))
-    return examples

@@ -1,0 +1,78 @@
+"""The page as a `gradio.Blocks`: where things stand, and which event calls what."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from tumorscan.app.inbox import STALE_SECONDS, Inbox
+from tumorscan.app.page import parts
+from tumorscan.app.page.picture import lay_out_picture
+from tumorscan.app.page.texts import html
+from tumorscan.app.page.widgets import block
+from tumorscan.app.page.words import Words
+from tumorscan.errors import require
+
+if TYPE_CHECKING:
+    from tumorscan.app.desk import Desk
+    from tumorscan.detect.detector import Detector
+
+_EXAMPLE_SIDE = 256
+_EXAMPLE_SEEDS = (3, 8)
+
+
+def build_page(answering: Detector | Desk, inbox: Inbox | None = None) -> Any:
+    """The page as a `gradio.Blocks`, not yet served; its attribute `words` is for `mount_gradio_app`.
+
+    Args:
+        answering: a detector, or a desk that has one.
+        inbox: where uploads stand; one of its own if not given.
+
+    Raises:
+        MissingExtra: Gradio is not installed.
+    """
+    from tumorscan.app.desk import Desk
+
+    # Before Gradio, which reads when it is imported where it may write.
+    desk = answering if isinstance(answering, Desk) else Desk(answering, inbox or Inbox())
+    require("gradio", "app")
+    import gradio as gr
+
+    words = Words()
+    examples = draw_examples(desk.inbox.examples)
+    seconds = int(STALE_SECONDS)
+    with gr.Blocks(
+        title="tumorscan", analytics_enabled=False, fill_width=False, delete_cache=(seconds, seconds)
+    ) as blocks:
+        block(words.block("header", lambda language: _header(desk, language)), "ts-header")
+        with gr.Tabs(elem_id="ts-tabs"), gr.Tab(words.text("tab_picture"), id="picture"):
+            lay_out_picture(desk, examples, words)
+    blocks.words = words
+    return blocks
+
+
+def _header(desk: Desk, language: str) -> str:
+    return f"""
+<div lang="{language}"><p class="ts-banner" role="alert">{parts.icon(parts.INFO)}
+<span>{html(language, "research")}</span></p>
+<div class="ts-title"><h1>tumorscan</h1><p>{html(language, "subtitle")}</p>
+<p class="ts-model">{html(language, "model")} <b>{escape(desk.detector.model)}</b></p></div></div>"""
+
+
+def draw_examples(folder: Path) -> list[tuple[Path, str]]:
+    """Draw the example pictures; returns each file with the key of what it shows."""
+    from tumorscan.data.phantom import draw_phantom
+
+    folder.mkdir(exist_ok=True)
+    examples = []
+    for number, seed in enumerate(_EXAMPLE_SEEDS, 1):
+        for tumor, word in ((True, "lesion"), (False, "plain")):
+            file = folder / f"drawn-{number}-{word}.png"
+            phantom = draw_phantom(np.random.default_rng([seed, tumor]), tumor=tumor, size=_EXAMPLE_SIDE)
+            Image.fromarray(phantom.pixels).save(file)
+            examples.append((file, f"example_{word}"))
+    return examples

@@ -1,0 +1,63 @@
+"""What the page says, in English and German, by key; and what the rooms below say, in German."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Final
+
+from tumorscan.app.page.texts.de import DE
+from tumorscan.app.page.texts.en import EN
+from tumorscan.app.page.texts.lower import german
+
+LANGUAGES: Final = ("en", "de")
+_TEXTS: Final = {"en": EN, "de": DE}
+
+
+def say(language: str, key: str, **values: object) -> str:
+    """A text of the page, as plain text.
+
+    Args:
+        language: one of `LANGUAGES`.
+        key: of the text.
+        values: what stands in its braces.
+    """
+    return _TEXTS[language][key].format(**values)
+
+
+def raw(language: str, key: str) -> str:
+    """A text of the page with its braces, which a script in the browser fills in."""
+    return _TEXTS[language][key]
+
+
+def html(language: str, key: str, **values: object) -> str:
+    """A text of the page with all that acts in HTML disarmed."""
+    return escape(say(language, key, **values))
+
+
+def below(language: str, text: str) -> str:
+    """HTML of what a room below said in English: in the language, or marked as English."""
+    if language == "en":
+        return escape(text)
+    told = german(text)
+    return f'<span lang="en">{escape(text)}</span>' if told is None else escape(told)
+
+
+def number(language: str, value: float, digits: int = 1) -> str:
+    """A number as the language writes it."""
+    text = f"{value:.{digits}f}"
+    return text.replace(".", ",") if language == "de" else text
+
+
+def percent(language: str, share: float, digits: int = 1) -> str:
+    """A share (0..1) in per cent."""
+    return f"{number(language, 100 * share, digits)} %"
+
+
+def language_of(accepted: str | None) -> str:
+    """The language for a browser, by its `Accept-Language`: the first that it names, as its own scripts see it.
+
+    Args:
+        accepted: the header, of any content.
+    """
+    first = (accepted or "").partition(",")[0].partition(";")[0].strip().lower()
+    return "de" if first.partition("-")[0] == "de" else "en"

@@ -1,0 +1,108 @@
+"""What several tabs are made of: blocks of HTML with a script, drop zones, and how events are wired."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from html import escape
+from typing import Any, Final
+
+from tumorscan.app.look import static
+from tumorscan.app.page import parts
+from tumorscan.app.page.texts import html, language_of, raw
+
+MODEL: Final[dict[str, Any]] = {"concurrency_limit": 1, "concurrency_id": "model"}
+"""Everything that runs the network stands in one line, however many people ask."""
+
+PRIVATE: Final[dict[str, Any]] = {"api_visibility": "private", "trigger_mode": "multiple"}
+"""Of events that are the page's own: no name in the API, none an MCP tool."""
+
+_ZONE_TEXTS: Final = (
+    *("sending", "others_left", "clipboard_empty", "clipboard_closed", "too_large", "not_sent"),
+    "refusal",
+)
+
+
+def block(value: Any, name: str, script: str | None = None) -> Any:
+    """A `gradio.HTML` with nothing of Gradio's own look.
+
+    Args:
+        value: HTML, or a mark of `Words`.
+        name: its id on the page.
+        script: a file of `app/static`.
+    """
+    import gradio as gr
+
+    loaded = static(script) if script else None
+    return gr.HTML(value, elem_id=name, js_on_load=loaded, apply_default_css=False)
+
+
+def zone_html(
+    language: str, name: str, *, title: str, hint: str, max_bytes: int, max_files: int = 1, more: str = ""
+) -> str:
+    """A zone that takes files by drop, click and paste.
+
+    Args:
+        language: of its texts.
+        name: unique on the page; its input is ``{name}-file``.
+        title: key of what to drop.
+        hint: what it takes, as text.
+        max_bytes: of one file.
+        max_files: at once.
+        more: HTML inside the zone, options say, whose inputs marked `data-option` are sent along.
+    """
+    texts = json.dumps({key: raw(language, key) for key in _ZONE_TEXTS}, ensure_ascii=False)
+    paste = (
+        f'<button type="button" class="ts-button" data-paste>{html(language, "paste")}</button>'
+        if max_files == 1
+        else ""
+    )
+    return f"""
+<div class="ts-zone" lang="{language}" data-max-bytes="{max_bytes}" data-max-files="{max_files}"
+  data-texts="{escape(texts)}">
+  <input type="file" id="{name}-file" aria-describedby="{name}-hint"{" multiple" if max_files > 1 else ""}>
+  <label class="ts-target" for="{name}-file">{parts.icon(parts.SEND)}
+  <b>{html(language, title)}</b><span>{html(language, "drop_click")}</span></label>
+  {paste}<p class="ts-status" role="status"></p>
+  <p class="ts-quiet" id="{name}-hint">{escape(hint)} {html(language, "hint_stays")}</p>{more}
+</div>"""
+
+
+def heard(handler: Callable[[Any, str], Any]) -> Callable[..., Any]:
+    """A handler for Gradio that gets what a script sent and the language of the browser.
+
+    Args:
+        handler: gets the data of the event, and the language.
+    """
+    import gradio as gr
+
+    def event_of(event: Any, request: Any) -> Any:
+        return handler(event._data, _language(request))  # noqa: SLF001 - the only way to all that was sent
+
+    return _annotated(event_of, gr)
+
+
+def heard_often(handler: Callable[[Any, str], Iterator[Any]]) -> Callable[..., Any]:
+    """As `heard`, of a handler that gives its answer in parts."""
+    import gradio as gr
+
+    def event_of(event: Any, request: Any) -> Iterator[Any]:
+        yield from handler(event._data, _language(request))  # noqa: SLF001 - as above
+
+    return _annotated(event_of, gr)
+
+
+def _annotated(event_of: Callable[..., Any], gr: Any) -> Callable[..., Any]:
+    # Gradio hands these over where it finds their types, which are not known before `import`.
+    event_of.__annotations__.update({"event": gr.EventData, "request": gr.Request})
+    return event_of
+
+
+def _language(request: Any) -> str:
+    headers = getattr(request, "headers", None) or {}
+    return language_of(headers.get("accept-language"))
+
+
+def size_text(count: int) -> str:
+    """Bytes as people read them."""
+    return f"{count // 2**20} MiB" if count >= 2**20 else f"{count // 1000} kB"
