@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from tumorscan.app.commands.shared import add_model, add_operating_point, say
 from tumorscan.errors import SettingsError
@@ -19,6 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_operating_point(parser)
     parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine only")
     parser.add_argument("--port", type=int, default=7860, help="default: 7860")
+    parser.add_argument(
+        "--compare", type=Path, metavar="BUNDLE", help="a second bundle, for the page's tab Compare"
+    )
     parser.set_defaults(json=False)
 
 
@@ -30,5 +34,6 @@ def run(options: argparse.Namespace) -> int:
     from tumorscan.detect.detector import load_detector
 
     detector = load_detector(options.model, options.engine, operating_point=options.operating_point)
-    serve(detector, options.host, options.port, say=say)
+    other = load_detector(options.compare, options.engine) if options.compare else None
+    serve(detector, options.host, options.port, say=say, other=other)
     return 0

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from tumorscan.detect.detector import Detector
 
 
-def serve(detector: Detector, host: str, port: int, *, say: Callable[[str], None]) -> None:
+def serve(
+    detector: Detector, host: str, port: int, *, say: Callable[[str], None], other: Detector | None = None
+) -> None:
     """Serve the page until interrupted.
 
     Args:
@@ -22,6 +24,7 @@ def serve(detector: Detector, host: str, port: int, *, say: Callable[[str], None
         host: address to listen on; 127.0.0.1 is this machine only.
         port: 1..65535.
         say: gets one line, where the page is.
+        other: a second detector to compare with.
 
     Raises:
         EnvironmentProblem: the port is in use or not ours to take, or there is no such address.
@@ -30,7 +33,7 @@ def serve(detector: Detector, host: str, port: int, *, say: Callable[[str], None
     listening = bind(host, port)
     inbox = Inbox()
     try:
-        server = make_server(make_app(build_page(detector, inbox), inbox))
+        server = make_server(make_app(build_page(detector, inbox, other=other), inbox))
         say(f"the page is at {address(host, port)} (Ctrl-C ends it)")
         server.run(sockets=[listening])
     except KeyboardInterrupt:
