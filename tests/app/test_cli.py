@@ -73,7 +73,7 @@ def test_bad_picture_has_a_line_of_its_own_and_the_others_go_on(
     rows = [json.loads(line) for line in out.out.splitlines()]
     assert code == 3
     assert [Path(row["file"]).name for row in rows] == [name, "head.png"]
-    assert set(rows[0]) == {"file", "error"}
+    assert set(rows[0]) == {"schema", "file", "error"}
     assert cause in rows[0]["file"] + rows[0]["error"]
     assert rows[1]["verdict"] in set(Verdict)
     assert "Traceback" not in out.err

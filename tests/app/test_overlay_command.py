@@ -91,7 +91,7 @@ def test_one_png_a_picture(capsys, tmp_path, tiny_bundle, picture, engine):
         "head.png-2.overlay.png",
         "head.png.overlay.png",
     ]
-    assert [set(row) == {"file", "error"} for row in rows] == [False, False, True]
+    assert ["error" in row for row in rows] == [False, False, True]
     for row in rows[:2]:
         x, y = row["peak"]
         left, top, width, height = row["peak_box"]

@@ -7,8 +7,10 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from types import FrameType
 from typing import Any
 
 from tumorscan.app.inbox import Inbox
@@ -62,7 +64,6 @@ def make_app(blocks: Any, inbox: Inbox) -> Any:
             sweeping.cancel()
             with suppress(asyncio.CancelledError):
                 await sweeping
-            # Here and not only in `serve`: a SIGTERM ends the process before that is reached.
             inbox.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -88,14 +89,42 @@ def make_app(blocks: Any, inbox: Inbox) -> Any:
     )
 
 
-def make_server(app: Any) -> Any:
-    """A `uvicorn.Server` that says nothing, unless TUMORSCAN_DEBUG is set."""
+def make_server(app: Any, finish: Callable[[], object] = lambda: None) -> Any:
+    """A `uvicorn.Server` that says nothing, unless TUMORSCAN_DEBUG is set.
+
+    Args:
+        app: as ASGI.
+        finish: called at the first signal to end, in a thread: what was accepted is finished in it while
+            the server still answers. A second signal does not wait for it.
+    """
     import uvicorn
 
+    class Server(uvicorn.Server):  # type: ignore[misc]
+        finishing = False
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if self.finishing:
+                self._end(sig, frame)
+                return
+            self.finishing = True
+            threading.Thread(target=self._finish, args=(sig, frame), daemon=True).start()
+
+        def _finish(self, sig: int, frame: FrameType | None) -> None:
+            try:
+                finish()
+            finally:
+                self._end(sig, frame)
+
+        def _end(self, sig: int, frame: FrameType | None) -> None:
+            super().handle_exit(sig, frame)
+            # Kept, it would be raised again after the last request, and end us before we have tidied up.
+            self._captured_signals.clear()
+
     level = "info" if os.environ.get("TUMORSCAN_DEBUG") else "critical"
-    return uvicorn.Server(
-        uvicorn.Config(app, log_level=level, timeout_graceful_shutdown=_PATIENCE_SECONDS, server_header=False)
+    config = uvicorn.Config(
+        app, log_level=level, timeout_graceful_shutdown=_PATIENCE_SECONDS, server_header=False, ws="none"
     )
+    return Server(config)
 
 
 async def _sweep(inbox: Inbox) -> None:

@@ -9,6 +9,9 @@ from typing import Any, Final
 from tumorscan.errors import UnreadableScan
 from tumorscan.types import Finding
 
+SCHEMA: Final = "tumorscan.finding/1"
+"""Of `to_table`: the number rises when a key changes its meaning or goes, not when one is added."""
+
 STAGES: Final = ("read", "prepare", "infer")
 """What is timed, in this order; of a batch each picture has an equal share."""
 
@@ -60,13 +63,14 @@ class Item:
 
 
 def to_table(answer: Finding | UnreadableScan) -> Row:
-    """The JSON form of an answer: a finding, or `file` and `error`.
+    """The JSON form of an answer: a finding, or `file` and `error`. The command line's and the API's.
 
     A picture that the gate refused has None for probability and confidence, and its `reasons`.
     """
     if isinstance(answer, UnreadableScan):
-        return {"file": answer.file, "error": answer.cause}
+        return {"schema": SCHEMA, "file": answer.file, "error": answer.cause}
     return {
+        "schema": SCHEMA,
         "file": answer.file,
         "verdict": str(answer.verdict),
         "probability": _rounded(answer.probability, 6),
@@ -90,6 +94,7 @@ def to_row(answer: Finding | UnreadableScan, item: Item, carried: Sequence[str])
     """
     table = to_table(answer)
     times = table.pop("milliseconds", {})
+    del table["schema"]  # of the nested form; a row's columns are its own
     row: Row = dict.fromkeys(COLUMNS) | {name: [] for name in LISTS} | table | {"file": item.name}
     row |= {f"milliseconds_{stage}": times.get(stage) for stage in STAGES}
     values = item.carried or ("",) * len(carried)

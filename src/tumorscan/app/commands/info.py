@@ -6,14 +6,11 @@ import argparse
 import platform
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import tumorscan
 from tumorscan.app.commands.shared import add_json, emit
 from tumorscan.config import PRESETS, ModelSettings
-
-if TYPE_CHECKING:
-    from tumorscan.types import OperatingPoint
 
 HELP = "what this installation can do, or what a bundle is"
 DESCRIPTION = """\
@@ -52,38 +49,10 @@ def _of_installation() -> dict[str, Any]:
 
 
 def _of_bundle(path: Path) -> dict[str, Any]:
-    from tumorscan.config import to_table
+    from tumorscan.app.describe import describe
     from tumorscan.model.bundle import read_bundle
 
-    manifest = read_bundle(path).manifest
-    band = manifest.band
-    return {
-        "model": manifest.title,
-        "created": manifest.created,
-        "code_version": manifest.code_version,
-        "temperature": manifest.temperature,
-        "calibration": manifest.calibrated.words if manifest.calibrated else None,
-        "operating_points": [_point(point) for point in manifest.operating_points],
-        "band": {"low": band.low, "high": band.high, "statement": band.statement} if band else None,
-        "prepare": to_table(manifest.settings.prepare),
-        "lineage": dict(manifest.lineage),
-        "looks": dict(manifest.looks),
-        "files": sorted(manifest.files),
-    }
-
-
-def _point(point: OperatingPoint) -> dict[str, Any]:
-    return {
-        "name": point.name,
-        "threshold": point.threshold,
-        "aim": point.aim,
-        "sensitivity": str(point.sensitivity),
-        "specificity": str(point.specificity),
-        "level": point.level,
-        "guaranteed": point.guaranteed,
-        "statement": point.statement,
-        "fitted_on": point.fitted_on,
-    }
+    return describe(read_bundle(path).manifest)
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,1 @@
+"""Pictures and volumes in, findings out, for programs: HTTP and JSON."""

@@ -1,0 +1,274 @@
+"""The API as programs use it: the command line's answers over HTTP, and one plain sentence for all that fails."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+
+import httpx
+import pytest
+from handed_in import BAD_FILES, LIMIT, PICTURES
+from PIL import Image
+from serving import PATIENCE, in_thread
+
+from tumorscan.app.cli import main
+from tumorscan.app.inbox import Inbox
+from tumorscan.app.service import Capacity
+from tumorscan.app.site import SiteSettings, make_site, open_service
+from tumorscan.config import ReadLimits
+
+ANN, BOB = (
+    {"Authorization": "Bearer ann-aaaaaaaaaaaaaaaaaaaa"},
+    {"Authorization": "Bearer bob-bbbbbbbbbbbbbbbbbbbb"},
+)
+STRANGE_NAMES = [
+    "../../etc/passwd",
+    "..\\..\\etc\\passwd",
+    "/etc/passwd",
+    "....//....//etc/passwd",
+    "%2e%2e%2fetc%2fpasswd",
+]
+
+
+@pytest.fixture(scope="module")
+def site(tiny_bundle):
+    """Where a site of the tiny bundle is, and its service."""
+    settings = SiteSettings(
+        model=tiny_bundle, limits=ReadLimits(max_bytes=LIMIT), capacity=Capacity(waiting=16), max_files=8
+    )
+    inbox = Inbox(settings.limits)
+    pytest.importorskip("gradio")
+    from tumorscan.app.api.metrics import Metrics
+
+    metrics = Metrics()
+    service = open_service(settings, metrics.count_batch)
+    metrics.watch(service)
+    with in_thread(make_site(service, inbox, settings, metrics)) as url:
+        yield url, service
+    service.close()
+    assert not inbox.folder.exists()
+
+
+@pytest.fixture
+def client(site):
+    with httpx.Client(base_url=site[0], timeout=PATIENCE) as client:
+        yield client
+
+
+def sent(pictures, *names: str) -> list[tuple[str, tuple[str, bytes]]]:
+    return [("file", (name, (pictures / name).read_bytes())) for name in names]
+
+
+def is_problem(answer: httpx.Response, status: int, cause: str = "") -> dict:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert (problem["type"], problem["status"]) == ("about:blank", status)
+    assert cause in problem["detail"]
+    assert "Traceback" not in answer.text
+    return problem
+
+
+def without_times(row: dict) -> dict:
+    return {key: value for key, value in row.items() if key != "milliseconds"}
+
+
+def test_the_same_json_as_the_command_line(client, pictures, tiny_bundle, capsys, monkeypatch):
+    names = [*PICTURES, *BAD_FILES][:8]
+    monkeypatch.chdir(pictures)
+    main(["predict", *names, "--model", str(tiny_bundle), "--json"])
+    expected = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    answer = client.post("/v1/predict", files=sent(pictures, *names))
+    assert answer.status_code == 200
+    assert answer.json()["schema"] == "tumorscan.prediction/1"
+    results = answer.json()["results"]
+    assert [set(row) for row in results] == [set(row) for row in expected]
+    for row, other in zip(results, expected, strict=True):
+        assert row["schema"] == "tumorscan.finding/1"
+        assert row.pop("probability", 0) == pytest.approx(other.pop("probability", 0), abs=2e-6)
+        assert row.pop("confidence", 0) == pytest.approx(other.pop("confidence", 0), abs=0.011)
+        assert without_times(row) == without_times(other)
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_alone_is_a_problem_with_its_cause(client, pictures, name):
+    problem = is_problem(client.post("/v1/predict", files=sent(pictures, name)), 422, BAD_FILES[name][1])
+    assert problem["results"][0]["file"] == name
+
+
+@pytest.mark.parametrize("name", [*STRANGE_NAMES, "a" * 1000, "head\x07.png", "köpf.png", " "])
+def test_a_name_is_a_label_and_never_a_path(client, pictures, name):
+    data = (pictures / "plain.png").read_bytes()
+    answer = client.post("/v1/predict", files=[("file", (name, data))])
+    assert answer.status_code == 200
+    label = answer.json()["results"][0]["file"]
+    assert "/" not in label
+    assert "\\" not in label
+    assert 0 < len(label) <= 120
+    assert label.isprintable()
+
+
+@pytest.mark.parametrize("name", STRANGE_NAMES)
+def test_no_name_opens_a_file(client, pictures, name):
+    files = sent(pictures, "plain.png")
+    is_problem(
+        client.post("/v1/predict", params={"operating_point": name}, files=files), 422, "no operating point"
+    )
+    is_problem(client.post("/v1/predict", data={"file": name}), 415)
+    is_problem(client.post("/v1/predict", data={"file": name}, files={"other": b"x"}), 422, "holds no file")
+    assert client.get(f"/v1/{name}").status_code == 404
+    for path in (f"/gradio_api/file={name}", f"/static/{name}", f"/assets/{name}", f"/{name}"):
+        answer = client.get(path)
+        assert "root:" not in answer.text
+        assert answer.status_code < 500
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "status", "cause"),
+    [
+        ("GET", "/v1/none", {}, 404, "/openapi.json lists what there is"),
+        ("GET", "/v1/predict", {}, 405, "the header Allow"),
+        ("DELETE", "/v1/model", {}, 405, "the header Allow"),
+        ("POST", "/healthz", {}, 405, "the header Allow"),
+        ("POST", "/v1/predict", {}, 415, "multipart/form-data"),
+        ("POST", "/v1/predict", {"json": {"file": "a.png"}}, 415, "multipart/form-data"),
+        (
+            "POST",
+            "/v1/predict",
+            {"content": b"x", "headers": {"Content-Type": "multipart/form-data"}},
+            400,
+            "boundary",
+        ),
+        (
+            "POST",
+            "/v1/predict",
+            {"content": b"no form", "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
+            400,
+            "the form is damaged",
+        ),
+        ("POST", "/v1/predict", {"files": {"picture": b"x"}}, 422, "the field 'file' holds no file"),
+        ("POST", "/v1/predict", {"files": [("file", b"x")] * 9}, 413, "more than 8 files"),
+        ("POST", "/v1/predict", {"files": [("file", b"x")] * 3000}, 413, "more than 8 files"),
+        (
+            "POST",
+            "/v1/predict",
+            {"data": {str(n): "x" for n in range(50)}, "files": {"file": b"x"}},
+            400,
+            "damaged",
+        ),
+    ],
+)
+def test_what_cannot_be_answered_is_a_problem(client, method, path, options, status, cause):
+    answer = client.request(method, path, **options)
+    is_problem(answer, status, cause)
+    if status == 405:
+        assert answer.headers["allow"]
+
+
+def _bomb() -> bytes:
+    stream = BytesIO()
+    Image.new("1", (9000, 9000)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_pixels_are_counted_before_they_are_made(client):
+    problem = is_problem(client.post("/v1/predict", files={"file": ("bomb.png", _bomb())}), 422)
+    assert "more than the limit" in problem["detail"] or "9000 x 9000" in problem["detail"]
+
+
+def test_a_full_queue_is_503_with_a_time(client, site, pictures):
+    _, service = site
+    with service.accepted(16):
+        answer = client.post("/v1/predict", files=sent(pictures, "plain.png"))
+        is_problem(answer, 503, "16 pictures are waiting")
+        assert 1 <= int(answer.headers["retry-after"]) <= 60
+        assert client.get("/readyz").status_code == 200
+    assert client.post("/v1/predict", files=sent(pictures, "plain.png")).status_code == 200
+
+
+def test_many_at_once_get_an_answer_or_a_time(site, pictures):
+    url, _ = site
+    data = (pictures / "plain.png").read_bytes()
+
+    def ask(number: int) -> httpx.Response:
+        return httpx.post(f"{url}/v1/predict", files={"file": (f"{number}.png", data)}, timeout=PATIENCE)
+
+    with ThreadPoolExecutor(60) as pool:
+        got = list(pool.map(ask, range(200)))
+    assert {one.status_code for one in got} <= {200, 503}
+    assert all("retry-after" in one.headers for one in got if one.status_code == 503)
+    for number, one in enumerate(got):
+        if one.status_code == 200:
+            assert one.json()["results"][0]["file"] == f"{number}.png"
+    assert any(one.status_code == 200 for one in got)
+
+
+def test_tells_what_answers_and_how_it_is(client, site, pictures):
+    model = client.get("/v1/model").json()
+    assert model["model"].startswith("tiny ")
+    assert model["limits"]["bytes_a_picture"] == LIMIT
+    assert [point["name"] for point in model["operating_points"]] == ["screening"]
+    assert client.get("/healthz").json() == {"status": "alive"}
+    assert client.get("/readyz").json() == {"status": "ready", "model": model["model"], "problem": ""}
+    client.post("/v1/predict", files=sent(pictures, "plain.png", "text.png"))
+    figures = client.get("/metrics").text
+    assert 'tumorscan_answers_total{verdict="' in figures
+    assert 'tumorscan_request_seconds_bucket{le="+Inf",route="/v1/predict",status="200"}' in figures
+    assert "tumorscan_waiting_pictures 0.0" in figures
+    assert "process_resident_memory_bytes" in figures
+    assert "plain.png" not in figures
+
+
+def test_page_and_api_live_side_by_side(client):
+    page = client.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    assert page.headers["cache-control"] == "no-store"
+    assert client.get("/config").json()["analytics_enabled"] is False
+
+
+def test_the_document_describes_and_shows_the_answers(client):
+    document = client.get("/openapi.json").json()
+    assert set(document["paths"]) >= {"/v1/predict", "/v1/model", "/healthz", "/readyz", "/metrics"}
+    schemas = document["components"]["schemas"]
+    assert schemas["Finding"]["example"]["schema"] == schemas["Finding"]["properties"]["schema"]["const"]
+    for route in document["paths"].values():
+        for one in route.values():
+            assert one["summary"]
+            assert one["description"]
+            assert "application/problem+json" in one["responses"]["401"]["content"]
+
+
+@pytest.mark.slow
+def test_holds_to_its_document_whatever_is_sent(site):
+    schemathesis = pytest.importorskip("schemathesis")
+    import hypothesis
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi.checks import (
+        content_type_conformance,
+        response_schema_conformance,
+        status_code_conformance,
+    )
+
+    schema = schemathesis.openapi.from_url(f"{site[0]}/openapi.json")
+    checks = [
+        not_a_server_error,
+        content_type_conformance,
+        response_schema_conformance,
+        status_code_conformance,
+    ]
+    asked: set[str] = set()
+
+    for result in schema.get_all_operations():
+        operation = result.ok()
+
+        @hypothesis.given(case=operation.as_strategy())
+        @hypothesis.settings(max_examples=25, deadline=None, derandomize=True, database=None)
+        def ask(case):
+            response = case.call(timeout=PATIENCE)
+            asked.add(case.operation.path)
+            case.validate_response(response, checks=checks)
+
+        ask()
+    assert "/v1/predict" in asked
