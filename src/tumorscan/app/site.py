@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from tumorscan.app.guard.asgi import App, Receive, Scope, Send
 from tumorscan.app.guard.front import Guard, Rules
@@ -19,11 +19,9 @@ from tumorscan.app.server import bind, make_app, make_server
 from tumorscan.app.service import SERVED_LIMITS, Capacity, Service
 from tumorscan.app.watch import Watch
 from tumorscan.config import SHIPPED, ReadLimits
+from tumorscan.detect.detector import load_detector
 from tumorscan.detect.engines import AUTO
 from tumorscan.errors import SettingsError, require
-
-if TYPE_CHECKING:
-    from tumorscan.detect.detector import Detector
 
 _FINISH_SECONDS = 30.0
 
@@ -38,6 +36,7 @@ class SiteSettings:
         model: folder of a bundle, or of a run that holds one.
         engine: as `load_engine` takes it.
         operating_point: where a request names none; the bundle's default if empty.
+        compare: folder of a second bundle, which the page shows beside the first; None: there is none.
         rules: who may ask, and how much.
         open_to_all: listen beyond this machine although there are no tokens.
         capacity: how much is taken on at once.
@@ -50,6 +49,7 @@ class SiteSettings:
     model: Path = SHIPPED
     engine: str = AUTO
     operating_point: str = ""
+    compare: Path | None = None
     rules: Rules = field(default_factory=Rules)
     open_to_all: bool = False
     capacity: Capacity = field(default_factory=Capacity)
@@ -143,7 +143,8 @@ def make_site(
     from tumorscan.app.api.app import PREFIXES, make_api
     from tumorscan.app.page import build_page
 
-    page = make_app(build_page(cast("Detector", _Newest(service)), inbox), inbox)
+    other = load_detector(settings.compare, settings.engine) if settings.compare else None
+    page = make_app(build_page(service, inbox, other=other), inbox)
     api = make_api(service, metrics, jobs, volumes, settings.max_files)
     return Guard(_Parted(api, PREFIXES, page), settings.rules)
 
@@ -155,16 +156,6 @@ def address(settings: SiteSettings, port: int) -> str:
     if not is_loopback(settings.host) and not settings.rules.tokens:
         warning = ", open to everyone who reaches this machine: it asks for no token"
     return f"http://{shown}:{port}{warning}"
-
-
-class _Newest:
-    """Looks like a detector, and is at every look the one of the newest bundle."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._service.detector, name)
 
 
 class _Parted:
