@@ -17,6 +17,7 @@ from tumorscan.app.commands import (
     gate,
     info,
     leaks,
+    node,
     phantom,
     predict,
     prepare,
@@ -51,6 +52,7 @@ COMMANDS: dict[str, Command] = {
     "gate": gate,
     "predict": predict,
     "app": app,
+    "node": node,
     "phantom": phantom,
     "info": info,
 }
