@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
+import numpy as np
+
+from tumorscan.detect.curve import positions
 from tumorscan.detect.rows import to_table
 from tumorscan.types import Slice, Study, Volume, VolumeFinding
 
@@ -48,13 +51,17 @@ def volume_table(volume: Volume, found: VolumeFinding) -> dict[str, Any]:
 
 
 def run_length(volume: Volume, extent: tuple[int, int]) -> float | None:
-    """How far a run of slices reaches from the first's outer face to the last's, in mm; None if unknown."""
+    """How far a run of slices reaches, from the outer face of one end to that of the other, in mm.
+
+    None where the distance of the slices is not known.
+    """
+    places, assumed = positions(volume, 1.0)
+    if assumed:
+        return None
     first, last = extent
-    step = None if volume.spacing is None else volume.spacing[0]
-    ends = abs(volume.slices[last].position - volume.slices[first].position)
-    if not math.isnan(ends):
-        return float(ends + (step or 0.0))
-    return None if step is None else float((last - first + 1) * step)
+    steps = np.abs(np.diff(places))
+    thick = volume.spacing[0] if volume.spacing else float(np.median(steps)) if len(steps) else 0.0
+    return float(abs(places[last] - places[first]) + thick)
 
 
 def _key(volume: Volume, found: VolumeFinding, index: int) -> dict[str, Any]:

@@ -37,8 +37,11 @@ def volume_lines(volume: Volume, found: VolumeFinding) -> list[str]:
 
 
 def _what(volume: Volume) -> str:
+    from tumorscan.detect.curve import positions
+
     kinds = [one for one in (volume.format, volume.modality, volume.plane) if one]
-    apart = f", {volume.spacing[0]:.3g} mm apart" if volume.spacing and len(volume) > 1 else ""
+    said = not positions(volume, 1.0)[1]
+    apart = f", {volume.spacing[0]:.3g} mm apart" if volume.spacing and said and len(volume) > 1 else ""
     return f"{' '.join(kinds)}, {len(volume)} slice{'' if len(volume) == 1 else 's'}{apart}"
 
 
