@@ -11,6 +11,7 @@ from tumorscan.app.commands import (
     catalog,
     controls,
     crossval,
+    deliver,
     evaluate,
     experiment,
     export,
@@ -21,6 +22,7 @@ from tumorscan.app.commands import (
     phantom,
     predict,
     prepare,
+    report,
     train,
 )
 
@@ -51,6 +53,8 @@ COMMANDS: dict[str, Command] = {
     "export": export,
     "gate": gate,
     "predict": predict,
+    "deliver": deliver,
+    "report": report,
     "app": app,
     "node": node,
     "phantom": phantom,
