@@ -24,6 +24,10 @@ FINDING_EXAMPLE: Final = {
     "model": "evidence 1df321fb1be5",
     "notes": [],
     "reasons": [],
+    "tumor_type": {
+        "told": "meningioma",
+        "probabilities": {"glioma": 0.05, "meningioma": 0.93, "pituitary": 0.02},
+    },
     "milliseconds": {"read": 0.9, "prepare": 3.8, "infer": 25.6},
 }
 UNREAD_EXAMPLE: Final = {
@@ -51,6 +55,16 @@ FINDING: Final[dict[str, Any]] = {
         "model": {"type": "string", "description": "Name and version of the bundle."},
         "notes": {**_TEXTS, "description": "What the reader and the preparation did."},
         "reasons": {**_TEXTS, "description": "Why the gate refused the picture."},
+        "tumor_type": {
+            "type": ["object", "null"],
+            "description": "A hint for research: the type told, or `not sure`, and the probability of each "
+            "that the bundle knows; null where no tumor is reported or the bundle tells no types.",
+            "required": ["told", "probabilities"],
+            "properties": {
+                "told": {"type": "string"},
+                "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
+            },
+        },
         "milliseconds": {"type": "object", "additionalProperties": {"type": "number"}},
     },
     "example": FINDING_EXAMPLE,

@@ -21,6 +21,7 @@ from tumorscan.app.commands import (
     predict,
     prepare,
     train,
+    tumor_type,
 )
 
 
@@ -49,6 +50,7 @@ COMMANDS: dict[str, Command] = {
     "experiment": experiment,
     "export": export,
     "gate": gate,
+    "tumor-type": tumor_type,
     "predict": predict,
     "app": app,
     "phantom": phantom,

@@ -35,8 +35,9 @@ HELP = "say TUMOR DETECTED, NO TUMOR or CANNOT SAY for each picture"
 DESCRIPTION = """\
 Reads, prepares and scores each file with what the bundle says, and prints verdict, calibrated
 probability of a tumor and confidence: how probable it is that the verdict is true, in per cent. A
-bundle with an uncertain band says CANNOT SAY where operating point and band do not agree. A file that
-cannot be read gets its own error line; the others go on.
+bundle with an uncertain band says CANNOT SAY where operating point and band do not agree. A bundle that
+tells tumor types adds one, or "not sure", to TUMOR DETECTED: a hint for research. A file that cannot be
+read gets its own error line; the others go on.
 
 A pattern such as 'scans/**/*.png' may stand in quotes. A csv is a list: its column `file` names the
 files, relative to the csv; its other columns are passed on to the results.
@@ -215,6 +216,7 @@ def _say_model(detector: Detector) -> None:
 
 def _text(answer: Finding | UnreadableScan) -> str:
     from tumorscan.detect.decide import wording
+    from tumorscan.detect.tumor_type import hint_text
     from tumorscan.types import Verdict
 
     if isinstance(answer, UnreadableScan):
@@ -223,4 +225,6 @@ def _text(answer: Finding | UnreadableScan) -> str:
         return f"{answer.file}: {answer.verdict} ({'; '.join(answer.reasons)})"
     if answer.verdict is Verdict.CANNOT_SAY:
         return f"{answer.file}: {wording(answer.verdict)}, p(tumor) {answer.probability:.3f}"
-    return f"{answer.file}: {answer.verdict} ({answer.confidence:.1f} %), p(tumor) {answer.probability:.3f}"
+    said = f"{answer.file}: {answer.verdict} ({answer.confidence:.1f} %), p(tumor) {answer.probability:.3f}"
+    hint = hint_text(answer)
+    return f"{said}\n  {hint}" if hint else said
