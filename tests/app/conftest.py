@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from handed_in import BAD_FILES, LIMIT, PICTURES
+from served import in_thread
 
 from tumorscan.config import ReadLimits
 
@@ -42,23 +41,19 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def page(tiny_detector) -> Iterator[Served]:
-    """The page on a free port, with a limit of `LIMIT` bytes."""
+def page(tiny_bundle) -> Iterator[Served]:
+    """The page on a free port behind the guard of the site, with a limit of `LIMIT` bytes."""
     from tumorscan.app.desk import Desk
     from tumorscan.app.inbox import Inbox
-    from tumorscan.app.page import build_page
-    from tumorscan.app.server import bind, make_app, make_server
+    from tumorscan.app.site import SiteSettings, make_site, open_service
 
-    inbox = Inbox(ReadLimits(max_bytes=LIMIT))
+    settings = SiteSettings(model=tiny_bundle, limits=ReadLimits(max_bytes=LIMIT))
+    inbox = Inbox(settings.limits)
     pytest.importorskip("gradio")  # behind the inbox, for Gradio reads where to write when it is imported
-    listening = bind("127.0.0.1", 0)
-    server = make_server(make_app(build_page(tiny_detector, inbox), inbox))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    while not server.started and thread.is_alive():
-        time.sleep(0.05)
-    yield Served(f"http://127.0.0.1:{listening.getsockname()[1]}", Desk(tiny_detector, inbox), inbox)
-    server.should_exit = True
-    thread.join(20)
-    listening.close()
+    from tumorscan.app.api.metrics import Metrics
+
+    service = open_service(settings)
+    with in_thread(make_site(service, inbox, settings, Metrics())) as url:
+        yield Served(url, Desk(service, inbox), inbox)
+    service.close()
     assert not inbox.folder.exists(), "the private folder outlived the server"

@@ -6,12 +6,8 @@ import errno
 import json
 import os
 import re
-import signal
 import socket
-import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import httpx
@@ -20,9 +16,10 @@ from handed_in import BAD_FILES, PICTURES
 
 from tumorscan.app.desk import Desk
 from tumorscan.app.inbox import Inbox
-from tumorscan.app.page import address, draw_examples, serve
+from tumorscan.app.page import draw_examples
 from tumorscan.app.page.answer import Answer
 from tumorscan.app.server import bind
+from tumorscan.app.site import SiteSettings, address, serve_site
 from tumorscan.errors import DataError, EnvironmentProblem, MissingExtra, UnreadableScan
 from tumorscan.read import read_scan
 
@@ -191,11 +188,11 @@ def test_examples_are_drawn_readable_and_both_kinds(tmp_path):
     assert sorted(text for _, text in examples) == ["example_lesion"] * 2 + ["example_plain"] * 2
 
 
-def test_port_in_use_names_port_and_cure(tiny_detector):
+def test_port_in_use_names_port_and_cure():
     with bind("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(EnvironmentProblem, match=rf"port {port} on 127.0.0.1 is in use: .*--port"):
-            serve(tiny_detector, "127.0.0.1", port, say=lambda line: pytest.fail(f"said {line}"))
+            serve_site(SiteSettings(port=port), say=lambda line: pytest.fail(f"said {line}"))
 
 
 @pytest.mark.parametrize(
@@ -220,10 +217,10 @@ def test_a_host_that_is_none():
         bind("no such host", 7860)
 
 
-def test_missing_gradio_names_the_pip_line(monkeypatch, tiny_detector):
+def test_missing_gradio_names_the_pip_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     with pytest.raises(MissingExtra, match=r"gradio is not installed: pip install 'tumorscan\[app\]'"):
-        serve(tiny_detector, "127.0.0.1", 7860, say=print)
+        serve_site(SiteSettings(port=0), say=print)
 
 
 @pytest.mark.parametrize(
@@ -234,68 +231,9 @@ def test_missing_gradio_names_the_pip_line(monkeypatch, tiny_detector):
         ("::1", "http://[::1]:7860"),
         (
             "192.0.2.7",
-            "http://192.0.2.7:7860, open to everyone who reaches this machine: it asks for no password",
+            "http://192.0.2.7:7860, open to everyone who reaches this machine: it asks for no token",
         ),
     ],
 )
 def test_says_where_and_who_may_come(host, line):
-    assert address(host, 7860) == line
-
-
-# Serving alone, with no network behind it: what is looked at is how it ends.
-_SERVING = """
-import signal, sys
-from types import SimpleNamespace
-from tumorscan.app.page import serve
-from tumorscan.types import Interval, OperatingPoint
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a child in the background ignores it
-rate = Interval(0.9, 0.8, 0.95, "exact binomial")
-point = OperatingPoint("none", 0.5, 0.9, rate, rate, "none")
-manifest = SimpleNamespace(operating_points=(point,))
-bundle = SimpleNamespace(manifest=manifest)
-detector = SimpleNamespace(model="none", operating_point=point, band=None, bundle=bundle)
-serve(detector, "127.0.0.1", int(sys.argv[1]), say=lambda line: print(line, file=sys.stderr, flush=True))
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
-def test_ends_quietly_and_leaves_nothing(tmp_path, by):
-    pytest.importorskip("gradio")
-    with bind("127.0.0.1", 0) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-c", _SERVING, str(port)]
-    env = {**os.environ, "TMPDIR": str(tmp_path)}
-    with subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
-    ) as ours:
-        lines: list[str] = []
-        reading = threading.Thread(target=lambda: lines.extend(ours.stderr))
-        reading.start()
-        url = f"http://127.0.0.1:{port}"
-        _wait_for(lambda: any(f"the page is at {url}" in line for line in lines))
-        _wait_for(lambda: _answers(url))
-        ours_alone = {one.name for one in tmp_path.glob("tumorscan-page-*/*")}
-        assert ours_alone == {"examples", "vibe_edit_history"}  # the second is Gradio's, and empty
-        assert not (tmp_path / "gradio").exists()
-        ours.send_signal(by)
-        code = ours.wait(20)
-        reading.join()
-    assert code in (0, -by)
-    assert "Traceback" not in "".join(lines)
-    assert not list(tmp_path.glob("tumorscan-page-*"))
-    assert not (tmp_path / "gradio").exists()
-
-
-def _wait_for(happens, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not happens():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.2)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url).status_code == 200
-    except httpx.TransportError:
-        return False
+    assert address(SiteSettings(host=host, open_to_all=True), 7860) == line

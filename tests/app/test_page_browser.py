@@ -6,6 +6,7 @@ import base64
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -55,24 +56,59 @@ def browser():
         running.close()
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What happened in a tab."""
+
+    tab: object
+    requests: list[str]
+    faults: list[str]
+
+
+def opened(browser, page, **options) -> Seen:
+    seen = Seen(
+        browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options}).new_page(), [], []
+    )
+    seen.tab.on("request", lambda request: seen.requests.append(request.url))
+    seen.tab.on("pageerror", lambda error: seen.faults.append(str(error)))
+    seen.tab.on("console", lambda line: seen.faults.append(line.text) if line.type == "error" else None)
+    seen.tab.goto(page.url)
+    seen.tab.wait_for_selector(".ts-zone")
+    return seen
+
+
+@pytest.fixture(scope="module")
+def shared(browser, page) -> Iterator[Seen]:
+    """One open page for many tests, as a person would keep it."""
+    seen = opened(browser, page)
+    yield seen
+    seen.tab.context.close()
+
+
 @pytest.fixture
-def tab(browser, page) -> Iterator[object]:
-    """The open page; at its end, nothing was asked of another host and no script failed."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    tab = context.new_page()
-    requests, faults = [], []
-    tab.on("request", lambda request: requests.append(request.url))
-    tab.on("pageerror", lambda error: faults.append(str(error)))
-    tab.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
-    tab.goto(page.url)
-    tab.wait_for_selector(".ts-zone")
-    yield tab
-    context.close()
-    assert {urlparse(url).hostname for url in requests if not url.startswith(("data:", "blob:"))} == {
-        "127.0.0.1"
-    }
-    assert faults == []
+def tab(shared, page) -> Iterator[object]:
+    """The open page without an answer; at its end, nothing was asked of another host and no script failed."""
+    show(shared.tab, 0)
+    if shared.tab.locator("#ts-answer [data-remove]").count():
+        shared.tab.click("#ts-answer [data-remove]")
+    yield shared.tab
+    shared.tab.unroute_all()
+    quiet(shared)
     assert page.uploads() == []
+
+
+def quiet(seen: Seen) -> None:
+    hosts = {urlparse(url).hostname for url in seen.requests if not url.startswith(("data:", "blob:"))}
+    assert hosts <= {"127.0.0.1"}
+    assert seen.faults == []
+
+
+def show(tab, place: int | str) -> None:
+    """Choose a tab by its place or name."""
+    tabs = tab.get_by_role("tab")
+    one = tabs.nth(place) if isinstance(place, int) else tab.get_by_role("tab", name=place)
+    if one.get_attribute("aria-selected") != "true":
+        one.click()
 
 
 def hand_in(tab, script: str, file: Path) -> None:
@@ -118,20 +154,25 @@ def test_a_wrong_file_shows_its_cause_and_the_page_goes_on(tab, pictures):
 
 
 @pytest.mark.parametrize("name", ["large.bmp", "text.png"])
-def test_the_first_file_of_a_fresh_page_shows_its_cause(tab, pictures, name):
+def test_the_first_file_of_a_fresh_page_shows_its_cause(browser, page, pictures, name):
     # The first is known to be too large before anything is sent: no answer may be lost for being so early.
-    tab.set_input_files("#ts-file", pictures / name)
-    assert BAD_FILES[name][1] in refusal_of(tab, name)
+    seen = opened(browser, page)
+    seen.tab.set_input_files("#ts-file", pictures / name)
+    assert BAD_FILES[name][1] in refusal_of(seen.tab, name)
+    seen.tab.context.close()
+    quiet(seen)
 
 
-def test_no_verdict_outlives_its_picture(tab, pictures):
+def test_no_verdict_outlives_its_picture(browser, page, pictures):
+    tab = opened(browser, page).tab
     tab.set_input_files("#ts-file", pictures / "plain.png")
     answer_for(tab, "plain.png")
     tab.route("**/gradio_api/upload*", lambda _: None)  # the next picture never arrives
     tab.set_input_files("#ts-file", pictures / "deep.png")
     tab.locator("#ts-answer .ts-empty").wait_for()
     assert tab.locator(".ts-verdict").count() == 0
-    assert "Sending deep.png" in tab.locator(".ts-status").inner_text()
+    assert "Sending deep.png" in tab.locator("#ts-drop .ts-status").inner_text()
+    tab.context.close()
 
 
 def test_the_same_picture_again_is_answered_again(tab, pictures):
@@ -143,10 +184,8 @@ def test_the_same_picture_again_is_answered_again(tab, pictures):
         assert tab.locator(".ts-verdict").count() == 0
 
 
-def test_a_sending_that_fails_is_said(browser, page, pictures):
-    tab = browser.new_context().new_page()
-    tab.goto(page.url)
-    tab.wait_for_selector(".ts-zone")
+def test_a_sending_that_fails_at_once_is_said(browser, page, pictures):
+    tab = opened(browser, page).tab
     tab.route("**/gradio_api/upload*", lambda route: route.fulfill(status=500, body="broken"))
     tab.set_input_files("#ts-file", pictures / "plain.png")
     assert "could not be sent" in refusal_of(tab, "plain.png")
@@ -159,7 +198,8 @@ def test_examples_are_answered(tab):
         answer_for(tab, name).locator(".ts-verdict").wait_for()
 
 
-def test_the_keyboard_is_enough(tab, pictures):
+def test_the_keyboard_is_enough(browser, page, pictures):
+    tab = opened(browser, page).tab
     for _ in range(30):
         if tab.evaluate("document.activeElement.id") == "ts-file":
             break
@@ -168,11 +208,13 @@ def test_the_keyboard_is_enough(tab, pictures):
         tab.keyboard.press("Space")
     chooser.value.set_files(pictures / "plain.png")
     answer_for(tab, "plain.png")
-    tab.keyboard.press("Tab")
-    tab.keyboard.press("Tab")
-    assert tab.evaluate("document.activeElement.hasAttribute('data-example')")
+    for _ in range(5):
+        tab.keyboard.press("Tab")
+        if tab.evaluate("document.activeElement.hasAttribute('data-example')"):
+            break
     tab.keyboard.press("Enter")
     answer_for(tab, "drawn-1")
+    tab.context.close()
 
 
 def test_a_name_that_would_act_is_only_shown(tab, pictures, tmp_path):
@@ -255,3 +297,88 @@ def test_a_german_browser_gets_german(browser, page, pictures):
     tab.click("[data-remove]")
     tab.locator("#ts-answer .ts-empty", has_text="Noch kein Bild").wait_for()
     context.close()
+
+
+def serious(tab) -> list[str]:
+    """What axe finds that matters, one line each."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    found = axe.run(tab, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{one['id']}: {node['html'][:160]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_is_in_the_way_of_anyone(browser, page, pictures, scheme):
+    seen = opened(browser, page, color_scheme=scheme)
+    tab = seen.tab
+    tab.set_input_files("#ts-file", pictures / "plain.png")
+    answer_for(tab, "plain.png")
+    tab.wait_for_timeout(500)  # until the new answer has faded in: half-faded text has no contrast
+    assert serious(tab) == []
+    tab.set_input_files("#ts-file", pictures / "text.png")
+    refusal_of(tab, "text.png")
+    show(tab, "How good is it")
+    tab.locator("#ts-card table").first.wait_for()
+    assert serious(tab) == []
+    show(tab, "Compare")
+    tab.set_input_files("#ts-compare-file", pictures / "plain.png")
+    tab.locator("#ts-compare-answer .ts-difference").wait_for()
+    tab.wait_for_timeout(500)
+    assert serious(tab) == []
+    tab.context.close()
+    quiet(seen)
+
+
+def test_two_ways_side_by_side_and_other_settings_without_sending_the_file_again(
+    tab, pictures, tiny_detector
+):
+    show(tab, "Compare")
+    tab.set_input_files("#ts-compare-file", pictures / "deep.png")
+    answer = tab.locator("#ts-compare-answer")
+    answer.locator(".ts-difference").wait_for()
+    shares = [
+        float(one.get_attribute("data-probability")) for one in answer.locator("[data-probability]").all()
+    ]
+    assert shares[0] == pytest.approx(
+        tiny_detector.find(read_scan(pictures / "deep.png")).probability, abs=1e-9
+    )
+    box = tab.locator("[data-option=right_contrast]")
+    was = box.is_checked()
+    box.click()
+    answer.get_by_text(f"CLAHE): {'off' if was else 'on'}").nth(0).wait_for()
+    assert answer.locator("[data-side=right]", has_text=f"CLAHE): {'off' if was else 'on'}").count() == 1
+
+
+def test_what_is_dropped_goes_to_the_tab_that_is_seen(tab, pictures):
+    show(tab, "Compare")
+    zone = tab.locator("#ts-compare-drop .ts-target")
+    transfer = tab.evaluate_handle(
+        """(data) => {
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], "dropped.png"));
+          return transfer;
+        }""",
+        base64.b64encode((pictures / "plain.png").read_bytes()).decode(),
+    )
+    zone.dispatch_event("drop", {"dataTransfer": transfer})
+    tab.locator("#ts-compare-answer .ts-difference").wait_for()
+    show(tab, 0)
+    assert tab.locator("#ts-answer .ts-empty").count() == 1
+
+
+def test_two_people_do_not_see_each_others_pictures(browser, page, pictures):
+    one, other = opened(browser, page), opened(browser, page)
+    one.tab.set_input_files("#ts-file", pictures / "plain.png")
+    other.tab.set_input_files("#ts-file", pictures / "deep.png")
+    assert "deep.png" not in answer_for(one.tab, "plain.png").inner_text()
+    assert "plain.png" not in answer_for(other.tab, "deep.png").inner_text()
+    for seen in (one, other):
+        # A picture has no address: all that was asked for besides the page is its own upload and events.
+        assert not [url for url in seen.requests if "/file=" in url]
+        seen.tab.context.close()
+        quiet(seen)
+    assert page.uploads() == []

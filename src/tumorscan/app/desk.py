@@ -6,16 +6,18 @@ import os
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tumorscan.app.inbox import Inbox
 from tumorscan.app.page.answer import Answer, answer_html, refusal_html
-from tumorscan.app.page.evidence import MISSING, Evidence, evidence_of
+from tumorscan.app.page.evidence import MISSING, evidence_of
+from tumorscan.app.service import Service
 from tumorscan.detect.rows import to_table
 from tumorscan.errors import BundleError, TumorscanError, UnreadableScan
 from tumorscan.read import read_bytes
-from tumorscan.types import Finding, OperatingPoint, Prepared, Scan
+from tumorscan.types import OperatingPoint, Prepared, Scan
 
 if TYPE_CHECKING:
     from tumorscan.detect.detector import Detector
@@ -25,18 +27,41 @@ T = TypeVar("T")
 
 
 class Desk:
-    """Takes what the page and its API send, and answers."""
+    """Takes what the page and its API send, and answers.
 
-    def __init__(self, detector: Detector, inbox: Inbox) -> None:
-        self.detector = detector
+    Args:
+        answering: a detector; or a service, whose limits hold here as well.
+        inbox: where uploads stand.
+        other: a second detector to compare with.
+    """
+
+    def __init__(self, answering: Detector | Service, inbox: Inbox, *, other: Detector | None = None) -> None:
         self.inbox = inbox
+        self.other = other
+        self._answering = answering
+
+    @property
+    def shared(self) -> bool:
+        """Whether a service answers, which lets many ask at once."""
+        return isinstance(self._answering, Service)
+
+    @property
+    def detector(self) -> Detector:
+        """What answers now: of a service, that of its newest bundle."""
+        return self._answering.detector if isinstance(self._answering, Service) else self._answering
+
+    def seat(self) -> AbstractContextManager[None]:
+        """Room for one picture; of a service, among those that it takes on at once.
+
+        Raises:
+            Overloaded: there is none.
+        """
+        return self._answering.accepted() if isinstance(self._answering, Service) else nullcontext()
 
     @property
     def points(self) -> tuple[OperatingPoint, ...]:
         """The bundle's operating points, the detector's own first."""
-        own = self.detector.operating_point
-        others = self.detector.bundle.manifest.operating_points
-        return (own, *(point for point in others if point.name != own.name))
+        return points_of(self.detector)
 
     def look(self, data: bytes, name: str) -> Answer:
         """Read, prepare and decide, as the command line does for a file of these bytes.
@@ -44,24 +69,17 @@ class Desk:
         Raises:
             UnreadableScan: the reader's or the preparation's refusal.
         """
-        times: dict[str, float] = {}
-        start = time.perf_counter()
-        scan = read_bytes(data, name, self.inbox.limits)
-        read = time.perf_counter()
-        prepared = self.detector.prepare(scan, keep_steps=True)
-        times["read"] = round((read - start) * 1e3, 3)
-        times["prepare"] = round((time.perf_counter() - read) * 1e3, 3)
-        finding, evidence = self._explained(scan, prepared, times)
-        gated = self.detector.gate is not None
-        return Answer(scan, prepared, finding, evidence, self.points, self.detector.band, gated)
-
-    def _explained(self, scan: Scan, prepared: Prepared, times: dict[str, float]) -> tuple[Finding, Evidence]:
-        try:
-            finding, explanation = self.detector.explain(scan, prepared, times)
-        except BundleError:
-            # Never exported, or an engine that keeps no map: the answer is as good without.
-            return self.detector.decide(scan, prepared, times), MISSING
-        return finding, evidence_of(scan, explanation, prepared.frame)
+        detector = self.detector  # one for the whole answer, whatever bundle comes meanwhile
+        with self.seat():
+            start = time.perf_counter()
+            scan = read_bytes(data, name, self.inbox.limits)
+            read = time.perf_counter()
+            prepared = detector.prepare(scan, keep_steps=True)
+            times = {
+                "read": round((read - start) * 1e3, 3),
+                "prepare": round((time.perf_counter() - read) * 1e3, 3),
+            }
+            return answered(detector, scan, prepared, times)
 
     def attempt(self, name: str, fetch: Callable[[], bytes]) -> Answer | UnreadableScan:
         """As `look`, with any failure as a cause in one line: one bad file must not end the page.
@@ -107,6 +125,25 @@ class Desk:
             cause = f"could not be sent ({str(sent['failure'])[:200]}): check the file and send it again"
             raise UnreadableScan(name, cause)
         return self.inbox.take(str(sent.get("path", "")), name)
+
+
+def answered(detector: Detector, scan: Scan, prepared: Prepared, times: dict[str, float]) -> Answer:
+    """All that the page shows of a prepared scan."""
+    points, gated = points_of(detector), detector.gate is not None
+    try:
+        finding, explanation = detector.explain(scan, prepared, times)
+        evidence = evidence_of(scan, explanation, prepared.frame)
+    except BundleError:
+        # Never exported, or an engine that keeps no map: the answer is as good without.
+        finding, evidence = detector.decide(scan, prepared, times), MISSING
+    return Answer(scan, prepared, finding, evidence, points, detector.band, gated)
+
+
+def points_of(detector: Detector) -> tuple[OperatingPoint, ...]:
+    """The operating points of a detector's bundle, its own first."""
+    own = detector.operating_point
+    others = detector.bundle.manifest.operating_points
+    return (own, *(point for point in others if point.name != own.name))
 
 
 def guarded(name: str, work: Callable[[], T]) -> T | UnreadableScan:

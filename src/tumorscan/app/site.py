@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from tumorscan.app.guard.asgi import App, Receive, Scope, Send
 from tumorscan.app.guard.front import Guard, Rules
 from tumorscan.app.guard.hosts import is_loopback
 from tumorscan.app.guard.tokens import VARIABLE
 from tumorscan.app.inbox import Inbox
+from tumorscan.app.jobs import Jobs
 from tumorscan.app.server import bind, make_app, make_server
 from tumorscan.app.service import SERVED_LIMITS, Capacity, Service
 from tumorscan.app.watch import Watch
 from tumorscan.config import SHIPPED, ReadLimits
+from tumorscan.detect.detector import load_detector
 from tumorscan.detect.engines import AUTO
 from tumorscan.errors import SettingsError, require
-
-if TYPE_CHECKING:
-    from tumorscan.detect.detector import Detector
 
 _FINISH_SECONDS = 30.0
 
@@ -35,6 +36,7 @@ class SiteSettings:
         model: folder of a bundle, or of a run that holds one.
         engine: as `load_engine` takes it.
         operating_point: where a request names none; the bundle's default if empty.
+        compare: folder of a second bundle, which the page shows beside the first; None: there is none.
         rules: who may ask, and how much.
         open_to_all: listen beyond this machine although there are no tokens.
         capacity: how much is taken on at once.
@@ -47,6 +49,7 @@ class SiteSettings:
     model: Path = SHIPPED
     engine: str = AUTO
     operating_point: str = ""
+    compare: Path | None = None
     rules: Rules = field(default_factory=Rules)
     open_to_all: bool = False
     capacity: Capacity = field(default_factory=Capacity)
@@ -81,6 +84,8 @@ def serve_site(settings: SiteSettings, *, say: Callable[[str], None]) -> None:
     """
     listening = bind(settings.host, settings.port)
     inbox = Inbox(settings.limits)  # before Gradio is imported, which reads then where it may write
+    # Not in the inbox, of which Gradio shows files to whoever knows their path.
+    volumes = tempfile.TemporaryDirectory(prefix="tumorscan-volumes-", ignore_cleanup_errors=True)
     try:
         require("gradio", "app")
         from tumorscan.app.api.metrics import Metrics
@@ -88,9 +93,9 @@ def serve_site(settings: SiteSettings, *, say: Callable[[str], None]) -> None:
         metrics = Metrics()
         service = open_service(settings, metrics.count_batch)
         metrics.watch(service)
-        server = make_server(
-            make_site(service, inbox, settings, metrics), lambda: service.stop(_FINISH_SECONDS)
-        )
+        jobs = Jobs()
+        site = make_site(service, inbox, settings, jobs=jobs, volumes=Path(volumes.name), metrics=metrics)
+        server = make_server(site, lambda: _finish(service, jobs))
         say(f"the page is at {address(settings, listening.getsockname()[1])} (Ctrl-C ends it)")
         with Watch(service):
             server.run(sockets=[listening])
@@ -100,6 +105,7 @@ def serve_site(settings: SiteSettings, *, say: Callable[[str], None]) -> None:
     finally:
         listening.close()
         inbox.close()
+        volumes.cleanup()
 
 
 def open_service(settings: SiteSettings, on_batch: Callable[[int], None] | None = None) -> Service:
@@ -114,20 +120,32 @@ def open_service(settings: SiteSettings, on_batch: Callable[[int], None] | None 
     )
 
 
-def make_site(service: Service, inbox: Inbox, settings: SiteSettings, metrics: Any) -> App:
+def _finish(service: Service, jobs: Jobs) -> None:
+    """Answer what was accepted, while the server still takes questions after jobs."""
+    end = time.monotonic() + _FINISH_SECONDS
+    service.stop(_FINISH_SECONDS)
+    jobs.stop(max(end - time.monotonic(), 0))
+
+
+def make_site(
+    service: Service, inbox: Inbox, settings: SiteSettings, *, jobs: Jobs, volumes: Path, metrics: Any
+) -> App:
     """Page and API as one guarded ASGI application.
 
     Args:
         service: what answers.
         inbox: where the page's uploads stand; made before Gradio is imported.
         settings: of the site.
+        jobs: who answers for volumes.
+        volumes: a private folder where studies stand until they are read.
         metrics: what counts.
     """
     from tumorscan.app.api.app import PREFIXES, make_api
     from tumorscan.app.page import build_page
 
-    page = make_app(build_page(cast("Detector", _Newest(service)), inbox), inbox)
-    api = make_api(service, metrics, settings.max_files)
+    other = load_detector(settings.compare, settings.engine) if settings.compare else None
+    page = make_app(build_page(service, inbox, other=other), inbox)
+    api = make_api(service, metrics, jobs, volumes, settings.max_files)
     return Guard(_Parted(api, PREFIXES, page), settings.rules)
 
 
@@ -138,16 +156,6 @@ def address(settings: SiteSettings, port: int) -> str:
     if not is_loopback(settings.host) and not settings.rules.tokens:
         warning = ", open to everyone who reaches this machine: it asks for no token"
     return f"http://{shown}:{port}{warning}"
-
-
-class _Newest:
-    """Looks like a detector, and is at every look the one of the newest bundle."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._service.detector, name)
 
 
 class _Parted:

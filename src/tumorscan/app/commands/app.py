@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_operating_point(parser)
     parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine only")
     parser.add_argument("--port", type=int, default=7860, help="default: 7860")
+    parser.add_argument(
+        "--compare", type=Path, metavar="BUNDLE", help="a second bundle, for the page's tab Compare"
+    )
     who = parser.add_argument_group("who may ask")
     who.add_argument(
         "--token-file", type=Path, metavar="FILE", help="a token a line, or a name, a blank and a token"
@@ -99,6 +102,7 @@ def _settings(options: argparse.Namespace) -> SiteSettings:
         model=options.model,
         engine=options.engine,
         operating_point=options.operating_point,
+        compare=options.compare,
         rules=Rules(
             tokens=read_tokens(options.token_file),
             hosts=options.allow_host,

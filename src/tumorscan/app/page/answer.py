@@ -232,7 +232,7 @@ def _details(answer: Answer, language: str) -> str:
     tables = "".join(
         f'<div data-point="{escape(point.name)}"{" hidden" if i else ""}>'
         f"{parts.table(parts.point_rows(language, point, answer.band))}</div>"
-        for i, point in enumerate(answer.points)
+        for i, point in enumerate(answer.points if finding.probability is not None else ())
     )
     rows = [
         (say(language, "model"), escape(finding.model)),

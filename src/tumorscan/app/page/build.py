@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from tumorscan.app.desk import Desk
 from tumorscan.app.inbox import STALE_SECONDS, Inbox
 from tumorscan.app.page import parts
+from tumorscan.app.page.card import lay_out_card
+from tumorscan.app.page.compare import lay_out_compare
 from tumorscan.app.page.picture import lay_out_picture
 from tumorscan.app.page.texts import html
 from tumorscan.app.page.widgets import block
@@ -18,27 +21,28 @@ from tumorscan.app.page.words import Words
 from tumorscan.errors import require
 
 if TYPE_CHECKING:
-    from tumorscan.app.desk import Desk
+    from tumorscan.app.service import Service
     from tumorscan.detect.detector import Detector
 
 _EXAMPLE_SIDE = 256
 _EXAMPLE_SEEDS = (3, 8)
 
 
-def build_page(answering: Detector | Desk, inbox: Inbox | None = None) -> Any:
+def build_page(
+    answering: Detector | Service | Desk, inbox: Inbox | None = None, *, other: Detector | None = None
+) -> Any:
     """The page as a `gradio.Blocks`, not yet served; its attribute `words` is for `mount_gradio_app`.
 
     Args:
-        answering: a detector, or a desk that has one.
+        answering: a detector or a service, or a desk that has one.
         inbox: where uploads stand; one of its own if not given.
+        other: a second detector, of another bundle say, to compare with.
 
     Raises:
         MissingExtra: Gradio is not installed.
     """
-    from tumorscan.app.desk import Desk
-
     # Before Gradio, which reads when it is imported where it may write.
-    desk = answering if isinstance(answering, Desk) else Desk(answering, inbox or Inbox())
+    desk = answering if isinstance(answering, Desk) else Desk(answering, inbox or Inbox(), other=other)
     require("gradio", "app")
     import gradio as gr
 
@@ -49,8 +53,13 @@ def build_page(answering: Detector | Desk, inbox: Inbox | None = None) -> Any:
         title="tumorscan", analytics_enabled=False, fill_width=False, delete_cache=(seconds, seconds)
     ) as blocks:
         block(words.block("header", lambda language: _header(desk, language)), "ts-header")
-        with gr.Tabs(elem_id="ts-tabs"), gr.Tab(words.text("tab_picture"), id="picture"):
-            lay_out_picture(desk, examples, words)
+        with gr.Tabs(elem_id="ts-tabs"):
+            with gr.Tab(words.text("tab_picture"), id="picture"):
+                lay_out_picture(desk, examples, words)
+            with gr.Tab(words.text("tab_card"), id="card"):
+                lay_out_card(desk, words)
+            with gr.Tab(words.text("tab_compare"), id="compare"):
+                lay_out_compare(desk, words)
     blocks.words = words
     return blocks
 

@@ -67,6 +67,26 @@ def table(rows: Sequence[tuple[str, str]]) -> str:
     )
 
 
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "") -> str:
+    """A table with a row of headings.
+
+    Args:
+        head: texts.
+        rows: HTML of each cell; the first cell is the row's heading.
+        caption: text.
+    """
+    tops = "".join(f'<th scope="col">{escape(one)}</th>' for one in head)
+    body = "".join(
+        f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{cell}</td>" for cell in row[1:])}</tr>'
+        for row in rows
+    )
+    title = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return (
+        f'<div class="ts-scroll" tabindex="0" role="region" aria-label="{escape(caption or head[0])}">'
+        f'<table class="ts-grid">{title}<thead><tr>{tops}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
 def data_uri(pixels: Picture, side: int = PREVIEW_SIDE) -> str:
     """A picture as a PNG in a data address, made smaller where its longest side exceeds `side`.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from PIL import Image
 from tumorscan.app.page import parts
 from tumorscan.app.page.answer import empty_html
 from tumorscan.app.page.texts import html, say
-from tumorscan.app.page.widgets import MODEL, PRIVATE, block, heard, size_text, zone_html
+from tumorscan.app.page.widgets import PRIVATE, block, heard, in_browser, model_line, size_text, zone_html
 
 if TYPE_CHECKING:
     from tumorscan.app.desk import Desk
@@ -61,19 +60,15 @@ def _connect(desk: Desk, examples: list[Path], zone: Any, answer: Any) -> None:
     def chosen(sent: Any, language: str) -> str:
         return desk.example(examples[int(sent["index"]) % len(examples)], language)
 
-    empties = {language: empty_html(language, "empty_picture") for language in ("en", "de")}
-    clear = (
-        f"() => {{ const texts = {json.dumps(empties)};"
-        ' return texts[navigator.language.toLowerCase().startsWith("de") ? "de" : "en"]; }'
-    )
+    clear = in_browser(lambda language: empty_html(language, "empty_picture"))
     # In the browser, at once: whatever comes next, the old verdict is gone before it.
     for source in (zone, answer):
         source.clear(None, outputs=answer, js=clear, api_visibility="private")
-    shown: dict[str, Any] = {"outputs": answer, "show_progress": "full", **MODEL, **PRIVATE}
+    shown: dict[str, Any] = {"outputs": answer, "show_progress": "full", **model_line(desk), **PRIVATE}
     zone.upload(heard(desk.uploaded), **shown)
     zone.select(heard(chosen), **shown)
     zone.delete(heard(lambda sent, _: desk.discard(sent)), queue=False, show_progress="hidden", **PRIVATE)
-    gr.api(predict, api_name="predict", **MODEL)
+    gr.api(predict, api_name="predict", **model_line(desk))
 
 
 def _left(desk: Desk, examples: list[tuple[Path, str]], language: str) -> str:

@@ -7,20 +7,26 @@ from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any, Final
 
+from tumorscan.app.desk import Desk, guarded
 from tumorscan.app.look import static
 from tumorscan.app.page import parts
-from tumorscan.app.page.texts import html, language_of, raw
-
-MODEL: Final[dict[str, Any]] = {"concurrency_limit": 1, "concurrency_id": "model"}
-"""Everything that runs the network stands in one line, however many people ask."""
+from tumorscan.app.page.answer import refusal_html
+from tumorscan.app.page.texts import LANGUAGES, html, language_of, raw
+from tumorscan.errors import UnreadableScan
 
 PRIVATE: Final[dict[str, Any]] = {"api_visibility": "private", "trigger_mode": "multiple"}
 """Of events that are the page's own: no name in the API, none an MCP tool."""
 
+_AT_ONCE: Final = 16
 _ZONE_TEXTS: Final = (
     *("sending", "others_left", "clipboard_empty", "clipboard_closed", "too_large", "not_sent"),
     "refusal",
 )
+
+
+def model_line(desk: Desk) -> dict[str, Any]:
+    """Of events that run the network: they stand in one line, or in a service's, which is a wider one."""
+    return {"concurrency_limit": _AT_ONCE if desk.shared else 1, "concurrency_id": "model"}
 
 
 def block(value: Any, name: str, script: str | None = None) -> Any:
@@ -68,16 +74,31 @@ def zone_html(
 </div>"""
 
 
+def in_browser(make: Callable[[str], str]) -> str:
+    """A script that gives HTML in the browser's language at once, without asking the server.
+
+    Args:
+        make: language to HTML.
+    """
+    made = json.dumps({language: make(language) for language in LANGUAGES})
+    german = 'navigator.language.toLowerCase().split("-")[0] === "de"'
+    return f'() => ({made})[{german} ? "de" : "en"]'
+
+
 def heard(handler: Callable[[Any, str], Any]) -> Callable[..., Any]:
     """A handler for Gradio that gets what a script sent and the language of the browser.
 
     Args:
-        handler: gets the data of the event, and the language.
+        handler: gets the data of the event, and the language; gives HTML or nothing.
     """
     import gradio as gr
 
     def event_of(event: Any, request: Any) -> Any:
-        return handler(event._data, _language(request))  # noqa: SLF001 - the only way to all that was sent
+        language = _language(request)
+        # Whatever goes wrong, the page says so: Gradio would leave the old answer where it is.
+        sent = event._data  # noqa: SLF001 - the only way to all that was sent
+        made = guarded("tumorscan", lambda: handler(sent, language))
+        return refusal_html(made, language) if isinstance(made, UnreadableScan) else made
 
     return _annotated(event_of, gr)
 

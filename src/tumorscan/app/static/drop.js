@@ -9,6 +9,7 @@ const texts = JSON.parse(zone.dataset.texts);
 const limit = Number(zone.dataset.maxBytes);
 const most = Number(zone.dataset.maxFiles);
 let latest = 0;
+let kept = null; // the last picture of a zone whose options are asked about again; it stays in this browser
 
 const filled = (key, values) => texts[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const say = (text, alarm = false) => {
@@ -48,6 +49,7 @@ async function take(files) {
   if (!files.length) return;
   const turn = ++latest;
   trigger("clear");
+  if (zone.querySelector("[data-again]")) kept = files;
   if (most > 1) { await takeMany(files, turn); return; }
   say(filled("sending", { what: files[0].name }));
   const sent = await send(files[0]);
@@ -84,6 +86,8 @@ async function takeMany(files, turn) {
   say("");
   trigger("upload", { files: results, options: options() });
 }
+
+zone.querySelector("[data-again]")?.addEventListener("change", () => { if (kept) take(kept); });
 
 const hasFiles = (event) => Array.from(event.dataTransfer?.types ?? []).includes("Files");
 

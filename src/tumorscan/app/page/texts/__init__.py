@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Final
 
@@ -10,6 +11,7 @@ from tumorscan.app.page.texts.en import EN
 from tumorscan.app.page.texts.lower import german
 
 LANGUAGES: Final = ("en", "de")
+_CODE: Final = re.compile(r"`([^`]+)`")
 _TEXTS: Final = {"en": EN, "de": DE}
 
 
@@ -30,8 +32,9 @@ def raw(language: str, key: str) -> str:
 
 
 def html(language: str, key: str, **values: object) -> str:
-    """A text of the page with all that acts in HTML disarmed."""
-    return escape(say(language, key, **values))
+    """A text of the page as HTML: what acts in HTML is disarmed, and `what stands in backticks` is code."""
+    text = _CODE.sub(r"<code>\1</code>", escape(_TEXTS[language][key]))
+    return text.format(**{name: escape(str(value)) for name, value in values.items()})
 
 
 def below(language: str, text: str) -> str:

@@ -84,6 +84,10 @@ _TABLE: Final = (
     (r"bootstrap over patients", r"Bootstrap über Patienten"),
     (r"bootstrap over groups", r"Bootstrap über Gruppen"),
     (
+        r"(\d+) tumor \+ (\d+) no tumor in (\d+) groups",
+        r"\1 mit Tumor + \2 ohne in \3 Gruppen",
+    ),
+    (
         r"the calibration split \((\d+) tumor \+ (\d+) no tumor in (\d+) groups\)",
         r"dem Kalibrierteil (\1 mit Tumor + \2 ohne in \3 Gruppen)",
     ),
