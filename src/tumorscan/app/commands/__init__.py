@@ -11,6 +11,7 @@ from tumorscan.app.commands import (
     catalog,
     controls,
     crossval,
+    deidentify,
     evaluate,
     experiment,
     export,
@@ -51,6 +52,7 @@ COMMANDS: dict[str, Command] = {
     "gate": gate,
     "predict": predict,
     "app": app,
+    "deidentify": deidentify,
     "phantom": phantom,
     "info": info,
 }
