@@ -25,6 +25,7 @@ from tumorscan.app.commands import (
     prepare,
     report,
     train,
+    tumor_type,
 )
 
 
@@ -53,6 +54,7 @@ COMMANDS: dict[str, Command] = {
     "experiment": experiment,
     "export": export,
     "gate": gate,
+    "tumor-type": tumor_type,
     "predict": predict,
     "deliver": deliver,
     "report": report,
