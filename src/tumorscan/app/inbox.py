@@ -7,12 +7,15 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tumorscan.config import ReadLimits
 from tumorscan.errors import EnvironmentProblem, UnreadableScan
 
 EXAMPLES = "examples"
+HELD = "held-"
 STALE_SECONDS = 300.0
 """What was uploaded but never asked about (a client that left) may stand for so long."""
 
@@ -29,9 +32,10 @@ class Inbox:
     Attributes:
         folder: absolute; mode 0700.
         limits: what `take` refuses.
+        max_upload: bytes of one upload, which may be a zip of many pictures or a whole series.
     """
 
-    def __init__(self, limits: ReadLimits | None = None) -> None:
+    def __init__(self, limits: ReadLimits | None = None, max_upload: int = 0) -> None:
         try:
             self.folder = Path(tempfile.mkdtemp(prefix="tumorscan-page-")).resolve()
         except OSError as error:
@@ -39,6 +43,7 @@ class Inbox:
                 f"{tempfile.gettempdir()}: no private folder can be made ({error.strerror}): set TMPDIR"
             ) from error
         self.limits = limits or ReadLimits()
+        self.max_upload = max(max_upload, self.limits.max_bytes)
         environment = {"GRADIO_TEMP_DIR": str(self.folder), **_SILENCE}
         self._before = {name: os.environ.get(name) for name in environment}
         os.environ.update(environment)
@@ -71,6 +76,24 @@ class Inbox:
         finally:
             self._remove(file)
 
+    @contextmanager
+    def held(self, paths: Sequence[str]) -> Iterator[list[Path | None]]:
+        """Uploads in a folder of their own while they are worked through, and gone when the block ends.
+
+        Unlike those that nobody asked about they do not get stale meanwhile.
+
+        Args:
+            paths: where Gradio put them, as the client says.
+
+        Yields:
+            Where each is now, in the same order and all in one folder; None for what is no upload or gone.
+        """
+        folder = Path(tempfile.mkdtemp(prefix=HELD, dir=self.folder))
+        try:
+            yield [self._moved(path, folder / f"{place:05d}") for place, path in enumerate(paths)]
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
     def discard(self, path: str) -> None:
         """Delete an upload unread."""
         try:
@@ -88,7 +111,10 @@ class Inbox:
         stale = [
             file
             for file in self.folder.rglob("*")
-            if file.is_file() and self.examples not in file.parents and file.stat().st_mtime <= limit
+            if file.is_file()
+            and self.examples not in file.parents
+            and not any(one.name.startswith(HELD) for one in file.parents)
+            and _changed(file) <= limit
         ]
         for file in stale:
             self._remove(file)
@@ -114,6 +140,17 @@ class Inbox:
             raise UnreadableScan(name, "is no upload of this page: upload the picture itself")
         return file
 
+    def _moved(self, path: str, to: Path) -> Path | None:
+        try:
+            file = self._uploaded(path, path)
+            if not file.is_file() or any(one.name.startswith(HELD) for one in file.parents):
+                return None
+            file.rename(to)
+        except (OSError, UnreadableScan):
+            return None
+        self._remove(file)
+        return to
+
     def _remove(self, file: Path) -> None:
         file.unlink(missing_ok=True)
         try:
@@ -122,3 +159,11 @@ class Inbox:
                 file.parent.rmdir()
         except OSError:
             return
+
+
+def _changed(file: Path) -> float:
+    """When, in seconds since the epoch; of a file that has gone meanwhile, just now."""
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()

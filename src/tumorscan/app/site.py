@@ -80,7 +80,9 @@ def serve_site(settings: SiteSettings, *, say: Callable[[str], None]) -> None:
         MissingExtra: Gradio is not installed.
     """
     listening = bind(settings.host, settings.port)
-    inbox = Inbox(settings.limits)  # before Gradio is imported, which reads then where it may write
+    inbox = Inbox(
+        settings.limits, settings.rules.bodies.most
+    )  # before Gradio is imported, which reads then where it may write
     try:
         require("gradio", "app")
         from tumorscan.app.api.metrics import Metrics

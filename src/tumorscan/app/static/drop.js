@@ -28,12 +28,15 @@ function options() {
   return chosen;
 }
 
+// A number that nobody else can guess.
+const token = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
+
 async function send(file) {
   if (file.size > limit) return { name: file.name, size: file.size };
   try {
     // A name of our own: the person's may hold a patient's, and two equal uploads must not meet on disk.
-    const token = Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0"));
-    const sent = await upload(new File([file], token.join("")));
+    const sent = await upload(new File([file], token()));
     return { name: file.name, path: sent.path };
   } catch (error) {
     return { name: file.name, failure: String(error?.message ?? error) };
@@ -84,7 +87,7 @@ async function takeMany(files, turn) {
     return;
   }
   say("");
-  trigger("upload", { files: results, options: options() });
+  trigger("upload", { files: results, options: { ...options(), job: token() } });
 }
 
 zone.querySelector("[data-again]")?.addEventListener("change", () => { if (kept) take(kept); });
