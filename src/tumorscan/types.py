@@ -258,11 +258,14 @@ class Scores:
         logits: float32, N. Uncalibrated, of "tumor".
         map: float32, N x h x w x C, channels last: the trunk's last feature map; None where it was not kept.
         embedding: float32, N x C: the map's mean over its h x w cells; None where it was not kept.
+        lesion: float32, N x C: the same mean weighted by each cell's probability of tumor, so that it shows
+            what the evidence points at; of an evidence head alone, None where it was not kept.
     """
 
     logits: NDArray[np.float32]
     map: NDArray[np.float32] | None = None
     embedding: NDArray[np.float32] | None = None
+    lesion: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -281,6 +284,9 @@ class Finding:
         notes: what the reader and the preparation did.
         milliseconds: time of each stage.
         reasons: why the gate refused the picture, a line each; empty where it did not.
+        tumor_type: probability of each type that the bundle knows, as a hint for research; empty where no
+            tumor is reported, or where the bundle tells no types.
+        tumor_type_told: the type that is told, or "not sure"; empty with `tumor_type`.
     """
 
     file: str
@@ -293,6 +299,8 @@ class Finding:
     notes: tuple[str, ...] = ()
     milliseconds: dict[str, float] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
+    tumor_type: Mapping[str, float] = field(default_factory=dict)
+    tumor_type_told: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ keras = pytest.importorskip("keras")
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
 
+from tumorscan.detect.engines.keras_engine import KerasEngine  # noqa: E402 - behind the skips
 from tumorscan.model.evidence_loss import cells_loss, image_auc, image_loss  # noqa: E402 - behind the skips
-from tumorscan.model.export import OUTPUTS, load_onnx, to_onnx  # noqa: E402 - behind the skips
+from tumorscan.model.export import LESION, OUTPUTS, load_onnx, to_onnx  # noqa: E402 - behind the skips
 from tumorscan.model.halve import halve, halved  # noqa: E402 - behind the skips
 from tumorscan.model.heads import gather_layer  # noqa: E402 - behind the skips
 from tumorscan.model.weights import fill, named_weights  # noqa: E402 - behind the skips
@@ -178,6 +179,17 @@ def test_keras_and_onnx_with_float16_kernels_say_the_same(halves, tmp_path, batc
     for one, other in zip(found[1:], wanted[1:], strict=True):
         np.testing.assert_allclose(one, other[:batch], atol=1e-3)
     assert np.ptp(wanted[0]) > 0.01, "the pictures all look the same to it"
+
+
+def test_the_lesion_is_the_features_weighed_by_the_cells(halves, tmp_path) -> None:
+    network, _, _, files = halves
+    inside = seams(network)
+    features, cells = keras.Model(network.input, [inside.features, inside.map]).predict_on_batch(_pictures())
+    likely = 1 / (1 + np.exp(-np.asarray(cells, np.float64)))
+    wanted = (features * likely).sum((1, 2)) / likely.sum((1, 2))
+    (found,) = _session(files, tmp_path).run([LESION], {"pixels": _pictures()})
+    np.testing.assert_allclose(found, wanted, atol=1e-3)
+    np.testing.assert_allclose(KerasEngine(network).run(_pictures()).lesion, wanted, atol=1e-3)
 
 
 def test_float16_takes_half_the_bytes(halves) -> None:

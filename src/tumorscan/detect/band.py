@@ -44,8 +44,8 @@ def fit_band(
         raise SettingsError(f"error is {error}: it must lie between 0 and 0.5, for example 0.02")
     data = Samples.of_probabilities(probabilities, labels, groups)
     tumors = data.labels == 1
-    tumor_from, tumor_error = _edge(data.scores[tumors], data.groups[tumors], error)
-    none_to, none_error = _edge(-data.scores[~tumors], data.groups[~tumors], error)
+    tumor_from, tumor_error = lowest_possible(data.scores[tumors], data.groups[tumors], error)
+    none_to, none_error = lowest_possible(-data.scores[~tumors], data.groups[~tumors], error)
     return UncertainBand(
         tumor_from=tumor_from,
         none_to=-none_to,
@@ -57,7 +57,7 @@ def fit_band(
     )
 
 
-def _edge(scores: Floats, groups: NDArray[np.int64], error: float) -> tuple[float, float]:
+def lowest_possible(scores: Floats, groups: NDArray[np.int64], error: float) -> tuple[float, float]:
     """The lowest score at which the class stays possible, and the error that this promises.
 
     Args:

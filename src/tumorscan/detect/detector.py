@@ -19,7 +19,7 @@ from tumorscan.detect.explain import NOTHING, Explanation, PooledHead, explain, 
 from tumorscan.detect.gate import read_gate
 from tumorscan.detect.plain import plain_reasons
 from tumorscan.errors import BundleError
-from tumorscan.model.bundle import Bundle, read_bundle
+from tumorscan.model.bundle import HEAD, Bundle, read_bundle
 from tumorscan.prepare.pipeline import prepare
 from tumorscan.types import Finding, Frame, Picture, Prepared, Scan, Scores, Verdict
 
@@ -99,22 +99,35 @@ class Detector:
             return self.refusal(scan.name, reasons, scan.notes, times), NOTHING
         scores = self._scores(prepared, times)
         finding = self.judged(scan.name, scores, 0, scan.notes, times)
-        if finding.verdict is Verdict.NOT_BRAIN_MRI:
-            return finding, NOTHING
-        if scores.map is None or scores.embedding is None:
-            raise BundleError(f"the engine {self.engine.name} keeps no feature map: choose another --engine")
         with _timed(times, "explain"):
-            explanation = self._explanation(
-                finding.verdict, scores.map[0], scores.embedding[0], prepared.frame
-            )
+            explanation = self.explained(finding, scores, 0, prepared.frame)
         return finding, explanation
 
-    def _explanation(
-        self, said: Verdict, feature_map: NDArray[np.float32], embedding: NDArray[np.float32], frame: Frame
-    ) -> Explanation:
+    def explained(self, finding: Finding, scores: Scores, index: int, frame: Frame) -> Explanation:
+        """What spoke for the answer to picture `index` of a batch; nothing where the gate refused it.
+
+        Args:
+            finding: the answer.
+            scores: of the batch.
+            index: of the picture in it.
+            frame: of the prepared picture.
+
+        Raises:
+            BundleError: the engine keeps no feature map, or the bundle has no head to explain with.
+        """
+        if finding.verdict is Verdict.NOT_BRAIN_MRI:
+            return NOTHING
+        if scores.map is None or scores.embedding is None:
+            raise BundleError(f"the engine {self.engine.name} keeps no feature map: choose another --engine")
         if self.bundle.manifest.settings.model.head == "evidence":
-            return explain_cells(feature_map, frame)
-        return explain(said, feature_map, embedding, self._head, frame)
+            return explain_cells(scores.map[index], frame)
+        return explain(finding.verdict, scores.map[index], scores.embedding[index], self._head, frame)
+
+    def explains(self, scores: Scores) -> bool:
+        """Whether `explained` has what it needs for a batch: a map, and a head to read it with."""
+        manifest = self.bundle.manifest
+        known = manifest.settings.model.head == "evidence" or HEAD in manifest.files
+        return known and scores.map is not None and scores.embedding is not None
 
     @cached_property
     def _head(self) -> PooledHead:

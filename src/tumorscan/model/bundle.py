@@ -28,6 +28,8 @@ WEIGHTS = "weights.npz"
 ONNX, INT8, HEAD, PARITY = "model.onnx", "model.int8.onnx", "head.npz", "parity.json"
 # What `tumorscan gate --fit` adds.
 GATE = "gate.npz"
+# What `tumorscan tumor-type --fit` adds.
+TYPES = "tumor_type.npz"
 
 
 @dataclass(frozen=True)

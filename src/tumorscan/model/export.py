@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tumorscan.errors import require
-from tumorscan.model.heads import DENSE, LOGIT, NORM, seams
+from tumorscan.model.heads import DENSE, LOGIT, NORM, Seams, has_cells, seams
 from tumorscan.model.onnx_graph import IR_VERSION, OPSET, GraphWriter, folded_norm
 
 INPUT: Final = "pixels"
 OUTPUTS: Final = ("logit", "map", "embedding")
+LESION: Final = "lesion"
+"""A further output of a network with an evidence head; see `Scores.lesion`."""
 # Arrays under a kilobyte stay in the graph (shapes must, for the runtimes to read them); the others begin
 # at a page, so that they can be mapped.
 _SMALL, _PAGE = 1024, 4096
@@ -32,7 +34,8 @@ def to_onnx(network: Any, name: str, *, half: bool = False) -> dict[str, bytes]:
         The files `name` and `name`.data, see `onnx_files`. Input `pixels`: uint8 RGB, N x S x S x 3,
         0..255, N free. Outputs, float32: `logit` (N), `map` (N x h x w x C, channels last: the trunk's
         last feature map, or the logit of each cell) and `embedding` (N x C: the mean of the trunk's last
-        map). The same weights give the same bytes.
+        map); of an evidence head also `lesion` (N x C: that mean weighted by the cells' probabilities).
+        The same weights give the same bytes.
 
     Raises:
         BundleError: a layer has no counterpart here.
@@ -54,9 +57,19 @@ def to_onnx(network: Any, name: str, *, half: bool = False) -> dict[str, bytes]:
     graph.node("Transpose", [graph.name_of(inside.map)], "map", perm=[0, 2, 3, 1])
     mean = graph.node("GlobalAveragePool", [graph.name_of(inside.features)], "embedding/mean")
     graph.node("Flatten", [mean], "embedding")
+    if has_cells(network):
+        _write_lesion(graph, inside)
     if half:
         graph.halve_kernels()
     return onnx_files(_model(onnx, graph, network), name)
+
+
+def _write_lesion(graph: GraphWriter, inside: Seams) -> None:
+    """The mean of the trunk's last map, weighted by the cells' probabilities."""
+    likely = graph.node("Sigmoid", [graph.name_of(inside.map)], "lesion/likely")
+    weighed = graph.node("Mul", [graph.name_of(inside.features), likely], "lesion/weighed")
+    parts = [graph.node("GlobalAveragePool", [one], f"{one}/mean") for one in (weighed, likely)]
+    graph.node("Flatten", [graph.node("Div", parts, "lesion/mean")], LESION)
 
 
 def onnx_files(model: Any, name: str) -> dict[str, bytes]:
@@ -99,13 +112,16 @@ def load_onnx(files: Mapping[str, bytes]) -> Any:
 def _model(onnx: Any, graph: GraphWriter, network: Any) -> Any:
     inside = seams(network)
     size = network.input.shape[1]
-    shapes: tuple[list[int], ...] = ([], list(inside.map.shape[1:]), [inside.features.shape[-1]])
+    channels = [inside.features.shape[-1]]
+    shapes: dict[str, list[int]] = dict(zip(OUTPUTS, ([], list(inside.map.shape[1:]), channels), strict=True))
+    if has_cells(network):
+        shapes[LESION] = channels
     info, kinds = onnx.helper.make_tensor_value_info, onnx.TensorProto
     body = onnx.helper.make_graph(
         graph.nodes,
         network.name,
         [info(INPUT, kinds.UINT8, ["N", size, size, 3])],
-        [info(name, kinds.FLOAT, ["N", *shape]) for name, shape in zip(OUTPUTS, shapes, strict=True)],
+        [info(name, kinds.FLOAT, ["N", *shape]) for name, shape in shapes.items()],
         [onnx.numpy_helper.from_array(values, name) for name, values in graph.arrays.items()],
     )
     model = onnx.helper.make_model(

@@ -89,11 +89,15 @@ class Seams:
 
 def seams(network: Any) -> Seams:
     """The seams of a network of `build_network`."""
-    names = {layer.name for layer in network.layers}
-    if GATHER in names:
+    if has_cells(network):
         return Seams(network.get_layer(CELLS).output, network.get_layer(NORM).input)
     features = network.get_layer(POOL).input
     return Seams(features, features)
+
+
+def has_cells(network: Any) -> bool:
+    """Whether a network of `build_network` has a logit for each cell, as the evidence head has."""
+    return any(layer.name == GATHER for layer in network.layers)
 
 
 @cache

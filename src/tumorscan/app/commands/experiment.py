@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from tumorscan.app.commands import held_out, leak_experiment, localisation, robustness
+from tumorscan.app.commands import held_out, leak_experiment, localisation, robustness, type_experiment
 from tumorscan.app.commands.shared import add_command
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ EXPERIMENTS: dict[str, Command] = {
     "localisation": localisation,
     "robustness": robustness,
     "sources": held_out,
+    "tumor-type": type_experiment,
 }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from tumorscan.detect.engine import Engine
 from tumorscan.errors import BundleError, require
 from tumorscan.model.bundle import Bundle
-from tumorscan.model.heads import seams
+from tumorscan.model.heads import has_cells, seams
 from tumorscan.types import Picture, Scores
 
 
@@ -23,16 +23,21 @@ class KerasEngine(Engine):
         self.network = network
         inside = seams(network)
         # The same layers with more outputs: nothing is copied.
-        embedding = require("keras.layers", "train").GlobalAveragePooling2D()(inside.features)
-        self._looking = require("keras", "train").Model(
-            network.input, [network.output, inside.map, embedding]
-        )
+        layers = require("keras.layers", "train")
+        pool = layers.GlobalAveragePooling2D()
+        outputs = [network.output, inside.map, pool(inside.features)]
+        self._has_lesion = has_cells(network)
+        if self._has_lesion:
+            likely = layers.Activation("sigmoid", dtype="float32")(inside.map)
+            outputs += [pool(layers.Multiply()([inside.features, likely])), pool(likely)]
+        self._looking = require("keras", "train").Model(network.input, outputs)
 
     def _run(self, pictures: Picture) -> Scores:
-        logits, maps, embeddings = (
+        logits, maps, embeddings, *lesion = (
             np.asarray(one, np.float32) for one in self._looking.predict_on_batch(pictures)
         )
-        return Scores(logits[:, 0], maps, embeddings)
+        weighted = lesion[0] / lesion[1] if self._has_lesion else None
+        return Scores(logits[:, 0], maps, embeddings, weighted)
 
 
 def load(bundle: Bundle, file: str, threads: int | None = None) -> KerasEngine:  # noqa: ARG001 - one signature for all engines; a Keras backend has its threads from its own settings

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tumorscan.detect.engine import Engine, usable_cores
-from tumorscan.detect.engines.signature import INPUT, OUTPUTS, check_signature, damaged
+from tumorscan.detect.engines.signature import INPUT, check_signature, damaged, wanted_outputs
 from tumorscan.errors import require
 from tumorscan.model.bundle import Bundle
 from tumorscan.types import Picture, Scores
@@ -22,9 +22,10 @@ class OnnxRuntimeEngine(Engine):
     def __init__(self, session: Any, size: int) -> None:
         super().__init__(size)
         self._session = session
+        self._outputs = list(wanted_outputs({one.name for one in session.get_outputs()}))
 
     def _run(self, pictures: Picture) -> Scores:
-        return Scores(*self._session.run(list(OUTPUTS), {INPUT: pictures}))
+        return Scores(*self._session.run(self._outputs, {INPUT: pictures}))
 
 
 def load(bundle: Bundle, file: str, threads: int | None = None) -> OnnxRuntimeEngine:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tumorscan.detect.engine import Engine, usable_cores
-from tumorscan.detect.engines.signature import INPUT, OUTPUTS, check_signature, damaged
+from tumorscan.detect.engines.signature import INPUT, check_signature, damaged, wanted_outputs
 from tumorscan.errors import require
 from tumorscan.model.bundle import Bundle
 from tumorscan.types import Picture, Scores
@@ -29,6 +29,7 @@ class OpenVinoEngine(Engine):
         self._core = core
         self._model = model
         self._threads = threads
+        self._outputs = wanted_outputs({one.any_name for one in model.outputs})
         self._requests: dict[bool, Any] = {}
         # A request holds the buffers of one run at a time.
         self._lock = Lock()
@@ -38,7 +39,7 @@ class OpenVinoEngine(Engine):
             request = self._request(single=len(pictures) == 1)
             request.infer({INPUT: pictures})
             # Copies: the next run writes into the same buffers.
-            return Scores(*(np.array(request.get_tensor(name).data, np.float32) for name in OUTPUTS))
+            return Scores(*(np.array(request.get_tensor(name).data, np.float32) for name in self._outputs))
 
     def _request(self, *, single: bool) -> Any:
         if False in self._requests:

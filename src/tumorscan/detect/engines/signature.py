@@ -10,6 +10,8 @@ from tumorscan.errors import BundleError
 
 INPUT: Final = "pixels"
 OUTPUTS: Final = ("logit", "map", "embedding")
+LESION: Final = "lesion"
+"""Networks with an evidence head have it, unless they were exported before 0.2."""
 
 
 def check_signature(
@@ -40,3 +42,8 @@ def damaged(path: Path, error: Exception) -> BundleError:
     return BundleError(
         f"{path}: not a network that can be opened ({lines[-1].strip()[:160]}): export it anew"
     )
+
+
+def wanted_outputs(there: Collection[str]) -> tuple[str, ...]:
+    """What to ask a network for, in the order of `Scores`."""
+    return (*OUTPUTS, LESION) if LESION in there else OUTPUTS

@@ -1,0 +1,314 @@
+"""A node and its peers on loopback: what comes in, what goes out, what is refused, what survives."""
+
+from __future__ import annotations
+
+import json
+import socket
+import stat
+
+import pytest
+from conftest import ID, SR, mr_object, send, series_of, until
+from pydicom.uid import generate_uid
+
+from tumorscan.app.node.node import Node
+from tumorscan.app.node.settings import Limits
+from tumorscan.errors import EnvironmentProblem, UnreadableScan
+
+
+def done(node: Node, count: int = 1) -> None:
+    until(lambda: node.ledger.states().get("done", 0) == count)
+
+
+def audit(node: Node) -> list[dict]:
+    return [json.loads(line) for line in node.store.audit.read_text().splitlines()]
+
+
+def pictures(node: Node) -> list:
+    return list((node.store.folder / "objects").rglob("*.dcm"))
+
+
+def test_a_study_comes_in_is_analysed_once_and_its_result_goes_out(make_node, pacs, analysis):
+    node = make_node()
+    study = series_of(3)
+    assert send(node.receiver.port, study) == [0, 0, 0]
+    done(node)
+    assert analysis.seen == [[1, 2, 3]]
+    assert [one.StudyInstanceUID for one in pacs.objects] == [study[0].StudyInstanceUID]
+    until(lambda: not pictures(node))
+    assert not list((node.store.folder / "results").rglob("*.dcm"))
+    assert not list((node.store.folder / "work").rglob("*"))
+
+
+def test_what_is_written_down_names_no_one(make_node, pacs, capfd):
+    node = make_node()
+    study = series_of(2)
+    send(node.receiver.port, study)
+    send(node.receiver.port, [mr_object(study[0].StudyInstanceUID, generate_uid(), SOPClassUID=SR)])
+    done(node)
+    until(lambda: not pictures(node))
+    until(lambda: any("deleted" in line for line in node.lines))
+    node.stop()
+    written = "\n".join([*node.lines, node.store.audit.read_text(), *capfd.readouterr()])
+    names = "\n".join(str(one.relative_to(node.store.folder)) for one in node.store.folder.rglob("*"))
+    for secret in (
+        "SECRET",
+        ID,
+        *(
+            str(ds[tag].value)
+            for ds in study
+            for tag in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+        ),
+    ):
+        assert secret not in written
+        assert secret not in names
+        assert secret.encode() not in (node.store.folder / "queue.sqlite").read_bytes()
+    events = [one["event"] for one in audit(node)]
+    assert [events.count(kind) for kind in ("analysed", "sent", "done", "deleted")] == [1, 1, 1, 1]
+    keys = {one["study"] for one in audit(node) if "study" in one}
+    assert keys == {node.store.names.of(study[0].StudyInstanceUID)}
+    assert stat.S_IMODE(node.store.folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(node.store.audit.stat().st_mode) == 0o600
+
+
+def test_our_results_that_come_back_are_let_go(make_node, pacs, analysis):
+    node = make_node()
+    study = series_of(1)
+    send(node.receiver.port, study)
+    done(node)
+    foreign = mr_object(study[0].StudyInstanceUID, generate_uid(), Manufacturer="tumorscan")
+    assert send(node.receiver.port, [pacs.objects[0], foreign]) == [0, 0]
+    until(lambda: any("2 ours" in line for line in node.lines))
+    assert len(analysis.seen) == 1
+    assert node.ledger.states() == {"done": 1}
+
+
+def test_what_is_sent_twice_is_analysed_once(make_node, pacs, analysis):
+    node = make_node()
+    study = series_of(2)
+    send(node.receiver.port, study)
+    done(node)
+    until(lambda: not pictures(node))
+    send(node.receiver.port, study)
+    until(lambda: "known" in [one["event"] for one in audit(node)])
+    done(node)
+    assert len(analysis.seen) == 1
+    assert len(pacs.objects) == 1
+
+
+def test_what_comes_late_is_analysed_with_its_series_or_asked_for(make_node, analysis):
+    node = make_node()
+    study = series_of(3)
+    send(node.receiver.port, study[:2])
+    done(node)
+    until(lambda: not pictures(node))
+    send(node.receiver.port, study[2:])  # the first two are deleted
+    until(lambda: node.ledger.states() == {"failed": 1})
+    assert "send the whole study again" in node.lines[-1]
+    send(node.receiver.port, study)
+    done(node)
+    assert analysis.seen == [[1, 2], [1, 2, 3]]
+
+
+def test_what_comes_while_its_study_is_worked_on_is_not_lost(make_node, analysis):
+    node = make_node()
+    study = series_of(2)
+    analysis.go.clear()
+    send(node.receiver.port, study[:1])
+    until(lambda: analysis.seen)
+    assert send(node.receiver.port, study[1:]) == [0]
+    analysis.go.set()
+    done(node)
+    assert analysis.seen == [[1], [1, 2]]
+
+
+def test_a_peer_that_is_down_gets_its_results_when_it_is_up_again(make_node, pacs):
+    node = make_node()
+    pacs.stop()
+    send(node.receiver.port, series_of(1))
+    until(lambda: sum("is not there; again in" in line for line in node.lines) >= 3)
+    waits = [one["seconds"] for one in audit(node) if one["event"] == "retry"]
+    assert waits[:3] == [0.2, 0.4, 0.4]
+    pacs.start()
+    done(node)
+    assert len(pacs.objects) == 1
+
+
+@pytest.mark.parametrize(("status", "arrives"), [(0xA700, False), (0xC000, False), (0xB000, True)])
+def test_a_peer_that_answers_with_a_status(make_node, pacs, status, arrives):
+    node = make_node()
+    pacs.status = status
+    send(node.receiver.port, series_of(1))
+    if not arrives:
+        until(lambda: any(f"answered 0x{status:04X} to Secondary Capture" in line for line in node.lines))
+        pacs.status = 0
+    done(node)
+
+
+def test_a_delivery_that_was_given_up_is_made_when_the_study_is_sent_again(make_node, pacs, analysis):
+    from dataclasses import replace
+
+    from conftest import FAST
+
+    node = make_node(patience=replace(FAST, give_up=0.3))
+    pacs.stop()
+    study = series_of(1)
+    send(node.receiver.port, study)
+    until(lambda: node.ledger.states() == {"failed": 1})
+    pacs.start()
+    send(node.receiver.port, study)
+    done(node)
+    assert (len(analysis.seen), len(pacs.objects)) == (1, 1)
+
+
+def test_a_stopped_node_goes_on(make_node, pacs, analysis):
+    node = make_node()
+    pacs.stop()
+    send(node.receiver.port, series_of(1))
+    until(lambda: node.outbox.waiting() == 1)
+    node.stop()
+    pacs.start()
+    done(make_node())
+    assert (len(analysis.seen), len(pacs.objects)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("caller", "called", "line"),
+    [
+        (
+            "STRANGER",
+            "TUMORSCAN",
+            "STRANGER: association rejected: it is not known here (--accept STRANGER lets it in)",
+        ),
+        ("PACS", "OTHER", "PACS: association rejected: it called OTHER, and this is TUMORSCAN"),
+    ],
+)
+def test_who_is_rejected(make_node, analysis, caller, called, line):
+    node = make_node()
+    assert send(node.receiver.port, series_of(1), caller, called) == [None]
+    until(lambda: line in node.lines)
+    assert not node.ledger.states()
+
+
+REFUSALS = {
+    "a report": ({"SOPClassUID": SR}, 0x0122, "Comprehensive SR Storage is not taken: send MR images"),
+    "a CT": ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2"}, 0x0122, "CT Image Storage is not taken"),
+    "no study": ({"StudyInstanceUID": ""}, 0xC000, "has no StudyInstanceUID"),
+    "no series": ({"SeriesInstanceUID": ""}, 0xC000, "has no SeriesInstanceUID"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSALS)
+def test_what_is_refused_by_name_and_the_rest_goes_on(make_node, analysis, what):
+    changes, status, line = REFUSALS[what]
+    node = make_node()
+    study, series = generate_uid(), generate_uid()
+    good = mr_object(study, series)
+    assert send(node.receiver.port, [mr_object(study, series, **changes), good]) == [status, 0]
+    assert any(line in one for one in node.lines)
+    done(node)
+
+
+LIMITS = {
+    "objects of a study": (Limits(study_objects=1, free_bytes=0), "its study has 1 objects here"),
+    "objects in all": (Limits(waiting_objects=1, free_bytes=0), "1 objects wait here"),
+    "room on the disk": (Limits(free_bytes=2**50), "the disk has"),
+}
+
+
+@pytest.mark.parametrize("what", LIMITS)
+def test_limits_are_out_of_resources(make_node, what):
+    limits, line = LIMITS[what]
+    node = make_node(limits)
+    assert send(node.receiver.port, series_of(2))[-1] == 0xA700
+    assert any(line in one for one in node.lines)
+
+
+def test_an_object_that_is_too_large_breaks_the_association_off_and_no_more(make_node):
+    node = make_node(Limits(object_bytes=1024 * 1024, free_bytes=0))
+    huge = mr_object(generate_uid(), generate_uid(), Rows=2048, Columns=1024, PixelData=bytes(2**22))
+    assert send(node.receiver.port, [huge]) == [None]
+    assert any("larger than 1048576 bytes" in line for line in node.lines)
+    assert send(node.receiver.port, series_of(1)) == [0]
+
+
+def test_a_full_disk_refuses_and_nothing_half_stays(make_node, monkeypatch):
+    node = make_node()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tumorscan.atomic.os.fsync", full)
+    assert send(node.receiver.port, series_of(1)) == [0xA700]
+    assert any("no space left on device" in line for line in node.lines)
+    monkeypatch.undo()
+    assert not [one for one in (node.store.folder / "objects").rglob("*") if one.is_file()]
+    assert send(node.receiver.port, series_of(1)) == [0]
+    done(node)
+
+
+def test_an_association_that_breaks_off_keeps_what_came_and_waits_longer(make_node, analysis):
+    from pynetdicom import AE
+
+    node = make_node()
+    study = series_of(2)
+    entity = AE(ae_title="PACS")
+    entity.add_requested_context(study[0].SOPClassUID)
+    association = entity.associate("127.0.0.1", node.receiver.port, ae_title="TUMORSCAN")
+    assert association.send_c_store(study[0]).Status == 0
+    association.dul.socket.close()
+    until(lambda: any("association broke off; objects: 1 taken" in line for line in node.lines))
+    assert send(node.receiver.port, study[1:]) == [0]
+    done(node)
+    assert analysis.seen == [[1, 2]]
+
+
+def test_noise_on_the_port_stops_nothing(make_node):
+    node = make_node()
+    for noise in (b"GET / HTTP/1.1\r\n\r\n", b"\x01\x00\xff\xff\xff\xff" + bytes(100), b"\x04" * 64):
+        with socket.create_connection(("127.0.0.1", node.receiver.port)) as peer:
+            peer.sendall(noise)
+    assert send(node.receiver.port, series_of(1)) == [0]
+    done(node)
+
+
+PROBLEMS = {
+    "unreadable": (UnreadableScan("study", "holds no slice"), "failed: study: holds no slice"),
+    "a fault of ours": (
+        ValueError("SECRET"),
+        "failed: an error inside tumorscan (ValueError at conftest.py:",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", PROBLEMS)
+def test_a_study_that_cannot_be_analysed_fails_alone_and_may_be_sent_again(make_node, analysis, what):
+    analysis.problem, line = PROBLEMS[what]
+    node = make_node()
+    study = series_of(1)
+    send(node.receiver.port, study)
+    until(lambda: node.ledger.states() == {"failed": 1})
+    assert line in node.lines[-1]
+    assert "SECRET" not in "".join(node.lines)
+    assert len(pictures(node)) == 1, "kept for a while"
+    analysis.problem = None
+    send(node.receiver.port, series_of(1))
+    done(node)
+    send(node.receiver.port, study)
+    done(node, 2)
+
+
+def test_a_machine_in_the_way_is_waited_for(make_node, analysis):
+    analysis.problem = EnvironmentProblem("disk full")
+    node = make_node()
+    send(node.receiver.port, series_of(1))
+    until(lambda: any("cannot be analysed now: disk full; again in 2 s" in line for line in node.lines))
+    analysis.problem = None
+    done(node)
+
+
+def test_two_nodes_cannot_share_a_store_or_a_port(make_node, tmp_path):
+    node = make_node()
+    with pytest.raises(EnvironmentProblem, match="another node is using it"):
+        make_node()
+    with pytest.raises(EnvironmentProblem, match=r"cannot be opened .* choose another with --port"):
+        make_node(store=tmp_path / "other", port=node.receiver.port)
