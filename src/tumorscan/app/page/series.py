@@ -1,4 +1,4 @@
-"""A series that was handed in: read, answered, and rendered once, for a browser that shows all of it by itself."""
+"""A series that was handed in: read, answered and rendered once; the browser then shows it by itself."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ LEVELS: Final = 1024
 """Greys that a browser gets: enough for a window a quarter as wide as the series' own to look smooth."""
 
 _PIXELS: Final = 24 * 1024**2
-_BEYOND: Final = 0.1  # per cent of the voxels at either end that the greys leave out, unless the window shows them
+_BEYOND: Final = (
+    0.1  # per cent of the voxels at either end that the greys leave out, unless the window shows them
+)
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ def look_through(desk: Desk, sent: Any) -> Iterator[Told]:
 
     name = _title(table_of(sent))
     work = threading.Thread(
-        target=lambda: told.put(guarded(name, lambda: _seen(desk, table_of(sent), name, progress))), daemon=True
+        target=lambda: told.put(guarded(name, lambda: _seen(desk, table_of(sent), name, progress))),
+        daemon=True,
     )
     work.start()
     try:
@@ -163,7 +166,11 @@ def _study(desk: Desk, files: Sequence[dict[str, Any]], places: Sequence[Path | 
         study = read_study(path, LIMITS)
     except UnreadableScan as error:
         raise UnreadableScan(name, _told_by_name(error.cause, path, name)) from None
-    lost = [f"{name_of(one.get('name'))}: not received" for one, at in zip(files, places, strict=True) if at is None]
+    lost = [
+        f"{name_of(one.get('name'))}: not received"
+        for one, at in zip(files, places, strict=True)
+        if at is None
+    ]
     problems = (*lost, *(_told_by_name(one, path, name) for one in study.problems))
     return Study(name, tuple(_renamed(one, path, name) for one in study.volumes), problems)
 
