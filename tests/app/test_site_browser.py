@@ -7,7 +7,7 @@ import shutil
 from urllib.parse import urlparse
 
 import pytest
-from serving import PATIENCE, Process
+from served import PATIENCE, Process
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"]

@@ -73,9 +73,15 @@ REFUSED = [
     ),
     (b"<?xml version='1.0'?><svg xmlns='x'/>", "is an SVG drawing"),
     (b"%PDF-1.7\n%\xe2\xe3", "is a PDF document, not a picture: save the picture in it"),
-    (PADDED + b"DICM\x02\x00", "is a DICOM file, which is recognised but not read by this version: export"),
-    (b"\x5c\x01\x00\x00" + b"\x00" * 340 + b"n+1\x00", "is a NIfTI volume, which is recognised but not read"),
-    (gzip.compress(b"\x5c\x01\x00\x00" + b"\x00" * 340 + b"n+1\x00"), "is a compressed NIfTI volume"),
+    (PADDED + b"DICM\x02\x00", "is a damaged or cut DICOM file|has no Rows in its header"),
+    (
+        b"\x5c\x01\x00\x00" + b"\x00" * 340 + b"n+1\x00",
+        "is a NIfTI file: it is a volume and not one picture: give it alone",
+    ),
+    (
+        gzip.compress(b"\x5c\x01\x00\x00" + b"\x00" * 340 + b"n+1\x00"),
+        "is a compressed NIfTI file: it is a volume",
+    ),
     (gzip.compress(b"something else"), "is compressed by gzip, not a picture: unpack it"),
     (b"PK\x03\x04rest", "is a ZIP archive, not a picture: unpack it"),
     (saved("GIF"), "is a GIF, which is not read here: save it as PNG"),

@@ -13,6 +13,7 @@ from tumorscan.config.pictures import (
     MoveSettings,
     PrepareSettings,
     ReadLimits,
+    StudyLimits,
 )
 from tumorscan.config.presets import PRESETS, changed, preset, read_settings, settings_from, to_toml
 from tumorscan.config.settings import DecideSettings, Settings
@@ -44,6 +45,7 @@ __all__ = [
     "Settings",
     "SplitSettings",
     "StageSettings",
+    "StudyLimits",
     "TrainSettings",
     "changed",
     "from_table",

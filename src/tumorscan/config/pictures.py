@@ -24,6 +24,35 @@ class ReadLimits:
 
 
 @dataclass(frozen=True)
+class StudyLimits:
+    """What is refused of a file, folder or archive of volumes, before it is decoded.
+
+    Attributes:
+        max_files: files of a folder, members of an archive.
+        max_bytes: of one file, and of all members of an archive, unpacked.
+        max_pixels: of one slice.
+        max_voxels: of all volumes together; each takes 4 bytes.
+        max_ratio: how many times larger an archive may get by unpacking.
+        min_side: of a slice, in pixels.
+    """
+
+    max_files: int = 20_000
+    max_bytes: int = 4 * 1024**3
+    max_pixels: int = 16 * 1024**2
+    max_voxels: int = 256 * 1024**2
+    max_ratio: int = 400
+    min_side: int = 16
+
+    def __post_init__(self) -> None:
+        within(self, "max_files", 1, 10**7)
+        within(self, "max_bytes", 1, 2**40)
+        within(self, "max_pixels", 1, 2**32)
+        within(self, "max_voxels", 1, 2**36)
+        within(self, "max_ratio", 1, 10**6)
+        within(self, "min_side", 1, 4096)
+
+
+@dataclass(frozen=True)
 class FrameSettings:
     """From a scan of any shape to S x S; without crop and pad it is stretched, as the original did."""
 

@@ -102,11 +102,11 @@ def _draw_any(rng: np.random.Generator, *, bright_swelling: bool) -> Lesion:
     )
 
 
-def grow(lesion: Lesion, anatomy: Anatomy) -> Grown:
-    """Put a lesion into a head."""
+def grow(lesion: Lesion, anatomy: Anatomy, middle: tuple[int, int] | None = None) -> Grown:
+    """Put a lesion into a head; its middle, row and column, follows from its lot unless it is given."""
     size = anatomy.depth.shape[0]
     rng = np.random.default_rng(lesion.seed)
-    row, column = _place(lesion, anatomy)
+    row, column = place_of(lesion, anatomy) if middle is None else middle
     pushed = _pushed(anatomy, row, column, lesion)
     inside = np.clip(pushed.depth / 0.03, 0, 1)
     away = _way_out(lesion, row, column, size) + 0.12 * smooth_noise(rng, size, 0.018)
@@ -121,7 +121,7 @@ def grow(lesion: Lesion, anatomy: Anatomy) -> Grown:
     return Grown(pushed, mask, change.astype(np.float32), cover.astype(np.float32))
 
 
-def _place(lesion: Lesion, anatomy: Anatomy) -> tuple[int, int]:
+def place_of(lesion: Lesion, anatomy: Anatomy) -> tuple[int, int]:
     """A pixel of brain tissue, not too near to its surface, by the lesion's lot."""
     tissue = anatomy.tissues[Tissue.GREY] + anatomy.tissues[Tissue.WHITE]
     rows, columns = np.nonzero((anatomy.depth > 0.15) & (tissue > 0.9))

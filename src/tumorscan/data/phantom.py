@@ -103,10 +103,10 @@ def draw_phantom(rng: np.random.Generator, *, tumor: bool, size: int = 224, plai
     scanner = draw_scanner(for_scanner)
     mask = np.zeros((size, size), np.bool_)
     if not tumor:
-        return Phantom(_pictured(_signal(anatomy, scanner), scanner), mask)
+        return Phantom(_pictured(signal_of(anatomy, scanner), scanner), mask)
     lesion = draw_lesion(for_lesion, bright_swelling=scanner.weighting != "T1", plain=plain)
     grown = grow(lesion, anatomy)
-    signal = grown.lay_on(_signal(grown.anatomy, scanner))
+    signal = grown.lay_on(signal_of(grown.anatomy, scanner))
     return Phantom(_pictured(signal, scanner), grown.mask)
 
 
@@ -136,7 +136,7 @@ def _speck(rng: np.random.Generator) -> tuple[float, float, float, float]:
     return rng.uniform(0.2, 0.8), rng.uniform(0.2, 0.8), rng.uniform(0.003, 0.009), rng.uniform(0.55, 0.95)
 
 
-def _signal(anatomy: Anatomy, scanner: Scanner) -> Map:
+def signal_of(anatomy: Anatomy, scanner: Scanner) -> Map:
     """Ideal signal of the tissues with the fine unevenness that real tissue has."""
     size = anatomy.depth.shape[0]
     rng = np.random.default_rng([scanner.seed, 0])
@@ -152,7 +152,11 @@ def _signal(anatomy: Anatomy, scanner: Scanner) -> Map:
 
 
 def _pictured(signal: Map, scanner: Scanner) -> NDArray[np.uint8]:
-    """Uneven field, blur, Rician noise (Gudbjartsson and Patz 1995), gain and gamma."""
+    return np.asarray(np.rint(255 * picture_of(signal, scanner)), np.uint8)
+
+
+def picture_of(signal: Map, scanner: Scanner) -> Map:
+    """Uneven field, blur, Rician noise (Gudbjartsson and Patz 1995), gain and gamma: 0..1."""
     size = signal.shape[0]
     rng = np.random.default_rng([scanner.seed, 1])
     at = np.linspace(-1, 1, size, dtype=np.float32)
@@ -162,7 +166,7 @@ def _pictured(signal: Map, scanner: Scanner) -> NDArray[np.uint8]:
     blurred = cv2.GaussianBlur(uneven, (0, 0), max(scanner.blur * size, 0.3))
     real, imaginary = (scanner.noise * smooth_noise(rng, size, 0.0025) for _ in range(2))
     magnitude = scanner.gain * np.hypot(blurred + real, imaginary)
-    return np.asarray(np.rint(255 * np.clip(magnitude, 0, 1) ** scanner.gamma), np.uint8)
+    return np.asarray(np.clip(magnitude, 0, 1) ** scanner.gamma)
 
 
 def write_phantoms(folder: Path, count: int, seed: int, *, size: int = 224, plain: bool = False) -> Path:
@@ -194,13 +198,14 @@ def write_phantoms(folder: Path, count: int, seed: int, *, size: int = 224, plai
         raise SettingsError(f"phantom seed is {seed}: it must be 0 or more")
     _check_size(size)
     try:
-        _take(folder)
+        take_folder(folder)
         return _write(folder, count, seed, size, plain=plain)
     except OSError as error:
         raise EnvironmentProblem(f"{folder}: {error.strerror}: name a folder that can be written") from error
 
 
-def _take(folder: Path) -> None:
+def take_folder(folder: Path) -> None:
+    """Make a folder, or take an empty one."""
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise EnvironmentProblem(f"{folder}: the folder is not empty: name a new one or empty it")

@@ -1,4 +1,4 @@
-"""PNG, JPEG, BMP, TIFF and WebP to a `Scan`: refused before it is decoded, or decoded with care.
+"""PNG, JPEG, BMP, TIFF, WebP and DICOM to a `Scan`: refused before it is decoded, or decoded with care.
 
 Pillow decodes. Its plugins are called directly instead of through `Image.open`, which would warn of
 large pictures by a global setting; here `ReadLimits` decides, from the header, before any pixel exists.
@@ -25,6 +25,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from tumorscan.config import ReadLimits
 from tumorscan.errors import UnreadableScan
+from tumorscan.read.dicom_file import is_dicom
 from tumorscan.read.pixels import note_depth, to_rgb
 from tumorscan.read.sniff import PictureFormat, sniff, stranger, webp_size
 from tumorscan.types import Scan
@@ -56,7 +57,7 @@ def read_scan(path: str | os.PathLike[str], limits: ReadLimits = DEFAULT_LIMITS)
     """Read a picture file; its format is told by its content, never by its name.
 
     Args:
-        path: a PNG, JPEG, BMP, TIFF or WebP file.
+        path: a PNG, JPEG, BMP, TIFF or WebP file, or a DICOM file of one frame.
         limits: what is refused: bytes by the file system's count, pixels and sides by the header.
 
     Returns:
@@ -89,6 +90,10 @@ def read_bytes(data: bytes, name: str, limits: ReadLimits = DEFAULT_LIMITS) -> S
     if len(data) > limits.max_bytes:
         raise UnreadableScan(name, _too_many_bytes(len(data), limits))
     kind = sniff(data)
+    if kind is None and is_dicom(data):
+        from tumorscan.read.study import scan_of_dicom
+
+        return scan_of_dicom(data, name, limits)
     if kind is None:
         raise UnreadableScan(name, stranger(data))
     return _decode(data, name, kind, limits)

@@ -8,7 +8,7 @@ from typing import Literal
 PictureFormat = Literal["PNG", "JPEG", "BMP", "TIFF", "WEBP"]
 
 AS_PNG = "save it as PNG, JPEG, BMP, TIFF or WebP"
-_LATER = "is recognised but not read by this version: export its slices as PNG"
+_VOLUME = "is a volume and not one picture: give it alone, as in `tumorscan predict STUDY`"
 _OTHER = f"which is not read here: {AS_PNG}"
 
 _PICTURES: tuple[tuple[bytes, PictureFormat], ...] = (
@@ -23,10 +23,9 @@ _PICTURES: tuple[tuple[bytes, PictureFormat], ...] = (
 
 # What people really drop on a picture program: offset, first bytes, what is said of it.
 _STRANGERS: tuple[tuple[int, bytes, str], ...] = (
-    (128, b"DICM", f"is a DICOM file, which {_LATER}"),
-    (344, b"n+1\x00", f"is a NIfTI volume, which {_LATER}"),
-    (344, b"ni1\x00", f"is the header of a NIfTI volume, which {_LATER}"),
-    (4, b"n+2\x00", f"is a NIfTI volume, which {_LATER}"),
+    (344, b"n+1\x00", f"is a NIfTI file: it {_VOLUME}"),
+    (344, b"ni1\x00", "is the header of a NIfTI pair (.hdr and .img): save it as one .nii file"),
+    (4, b"n+2\x00", f"is a NIfTI file: it {_VOLUME}"),
     (0, b"%PDF", "is a PDF document, not a picture: save the picture in it as PNG"),
     (0, b"GIF8", f"is a GIF, {_OTHER}"),
     (4, b"ftypavif", f"is an AVIF picture, {_OTHER}"),
@@ -66,7 +65,7 @@ def stranger(data: bytes) -> str:
         data: the file, or at least its first 4096 bytes.
     """
     if data[:2] == b"\x1f\x8b" and _names_nifti(_unpacked(data)):
-        return f"is a compressed NIfTI volume, which {_LATER}"
+        return f"is a compressed NIfTI file: it {_VOLUME}"
     for offset, start, said in _STRANGERS:
         if data[offset : offset + len(start)] == start:
             return said
