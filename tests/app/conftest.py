@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from handed_in import BAD_FILES, LIMIT, PICTURES
-from serving import in_thread
+from served import in_thread
 
 from tumorscan.config import ReadLimits
 

@@ -183,20 +183,31 @@ def guarded(name: str, work: Callable[[], T]) -> T | UnreadableScan:
     """What `work` gives, or any failure of it as a cause in one line."""
     try:
         return work()
-    except UnreadableScan as error:
-        return error
-    except TumorscanError as error:
-        return UnreadableScan(name, f"got no answer: {error}")
     except Exception as error:  # noqa: BLE001 - the last line of defence, as in the command line
-        if os.environ.get("TUMORSCAN_DEBUG"):
-            traceback.print_exc()
-        cause = (str(error).strip() or "no cause given").partition("\n")[0]
-        return UnreadableScan(name, f"got no answer: error in tumorscan, {type(error).__name__}: {cause}")
+        return refused(name, error)
+
+
+def refused(name: str, error: Exception) -> UnreadableScan:
+    """Any failure as a cause in one line."""
+    if isinstance(error, UnreadableScan):
+        return error
+    if isinstance(error, TumorscanError):
+        return UnreadableScan(name, f"got no answer: {error}")
+    if os.environ.get("TUMORSCAN_DEBUG"):
+        traceback.print_exception(error)
+    cause = (str(error).strip() or "no cause given").partition("\n")[0]
+    return UnreadableScan(name, f"got no answer: error in tumorscan, {type(error).__name__}: {cause}")
 
 
 def table_of(sent: Any) -> dict[str, Any]:
     """What a browser sent, which may be anything, as a table."""
     return sent if isinstance(sent, dict) else {}
+
+
+def files_of(sent: Any) -> list[dict[str, Any]]:
+    """The files that a browser says it sent, which may be anything, as tables."""
+    files = table_of(sent).get("files")
+    return [table_of(one) for one in files] if isinstance(files, list) else []
 
 
 def name_of(given: Any) -> str:

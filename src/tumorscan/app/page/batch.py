@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tumorscan.app.desk import guarded, name_of, table_of
+from tumorscan.app.desk import files_of, guarded, name_of, table_of
 from tumorscan.app.page import parts
 from tumorscan.app.service import Overloaded
 from tumorscan.config import StudyLimits
@@ -121,9 +121,8 @@ def work_through(desk: Desk, sent: Any, stop: threading.Event, *, every: float =
         stop: ends it after what is under way.
         every: seconds between two tellings, at least.
     """
-    sent = table_of(sent)
-    files = [table_of(one) for one in sent.get("files") or () if isinstance(sent.get("files"), list)]
-    point = desk.point_of(table_of(sent.get("options")))
+    files = files_of(sent)
+    point = desk.point_of(table_of(table_of(sent).get("options")))
     with ExitStack() as stack:
         places = stack.enter_context(desk.inbox.held([str(one.get("path", "")) for one in files]))
         items = list(_listed(desk, files, places, stack))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tumorscan.detect.rows import to_table
+from tumorscan.errors import TumorscanError, UnreadableScan
 from tumorscan.jsonable import jsonable
 
 if TYPE_CHECKING:
@@ -40,9 +41,33 @@ class Handout:
 
 
 def hand_out(detector: Detector, volume: Volume, found: VolumeFinding) -> Handout:
-    """All that can be downloaded of an answer; what cannot be made is told and leaves the others be."""
+    """All that can be downloaded of an answer; what cannot be made is told and leaves the others be.
+
+    Args:
+        detector: that gave the answer.
+        volume: as read; its files are still there.
+        found: of it.
+    """
     files = [File("json", "tumorscan.json", "application/json", json_bytes(found))]
-    return Handout(tuple(files))
+    missing: list[str] = []
+    for make in (_objects,):
+        try:
+            files += make(detector, volume, found)
+        except TumorscanError as error:
+            missing.append(error.cause if isinstance(error, UnreadableScan) else str(error))
+    return Handout(tuple(files), tuple(missing))
+
+
+def _objects(detector: Detector, volume: Volume, found: VolumeFinding) -> list[File]:
+    """Structured report and key image, for the study that the series came from."""
+    from tumorscan.deliver.objects import deliver_objects, dicom_bytes, tell
+
+    kinds = ("sr", "capture")
+    made = deliver_objects(tell(detector, volume, found, kinds), kinds)
+    return [
+        File(kind, f"tumorscan-{kind}.dcm", "application/dicom", dicom_bytes(one))
+        for kind, one in zip(kinds, made, strict=True)
+    ]
 
 
 def json_bytes(found: VolumeFinding) -> bytes:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tumorscan.app.desk import guarded, name_of, points_of, table_of
+from tumorscan.app.desk import files_of, guarded, name_of, points_of, table_of
 from tumorscan.app.page import parts
 from tumorscan.app.page.evidence import MISSING, Evidence, evidence_of
 from tumorscan.app.page.handout import Handout, hand_out
@@ -34,9 +34,7 @@ LEVELS: Final = 1024
 """Greys that a browser gets: enough for a window a quarter as wide as the series' own to look smooth."""
 
 _PIXELS: Final = 24 * 1024**2
-_BEYOND: Final = (
-    0.1  # per cent of the voxels at either end that the greys leave out, unless the window shows them
-)
+_BEYOND: Final = 0.1  # per cent of the voxels at either end that no grey tells apart
 
 
 @dataclass(frozen=True)
@@ -121,15 +119,14 @@ def look_through(desk: Desk, sent: Any) -> Iterator[Told]:
 
 
 def _title(sent: dict[str, Any]) -> str:
-    files = sent.get("files")
-    names = [name_of(table_of(one).get("name")) for one in files] if isinstance(files, list) else []
+    names = [name_of(one.get("name")) for one in files_of(sent)]
     if not names:
         return "series"
     return names[0] if len(names) == 1 else f"{names[0]} + {len(names) - 1}"
 
 
 def _seen(desk: Desk, sent: dict[str, Any], name: str, progress: Callable[[int, int], None]) -> Seen:
-    files = [table_of(one) for one in sent.get("files") or ()]
+    files = files_of(sent)
     wanted = table_of(sent.get("options")).get("volume", 0)
     detector = desk.detector
     with desk.inbox.held([str(one.get("path", "")) for one in files]) as places, desk.seat():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
@@ -259,7 +259,7 @@ def _y(share: float) -> float:
     return _TOP + _PLOT_HIGH * (1 - share)
 
 
-def _line(curve: Sequence[float], count: int) -> str:
+def _line(curve: Iterable[float], count: int) -> str:
     """The curve, broken where the gate refused a slice."""
     path, drawing = [], False
     for place, one in enumerate(curve):
