@@ -70,15 +70,13 @@ def read_headers(source: Source, limits: StudyLimits) -> list[Header]:
         UnreadableScan: it is damaged, holds no picture, or one too large or too small.
     """
     dataset = open_dicom(source, limits, pixels=False)
-    check_scan(dataset, source.name)
     try:
-        rows, columns = int(dataset.Rows), int(dataset.Columns)
+        check_scan(dataset, source.name)
         count = int(dataset.get("NumberOfFrames") or 1)
-    except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
-        raise UnreadableScan(source.name, damaged("its size is no number")) from error
-    _check_size(source.name, rows, columns, count, limits)
-    try:
+        _check_size(source.name, int(dataset.Rows), int(dataset.Columns), count, limits)
         return [_header(source, dataset, index if count > 1 else None) for index in range(count)]
+    except UnreadableScan:
+        raise
     except Exception as error:  # damaged elements raise anything when they are looked at
         raise UnreadableScan(source.name, damaged(type(error).__name__)) from error
 

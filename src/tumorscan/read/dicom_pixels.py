@@ -14,6 +14,14 @@ from tumorscan.read.dicom_file import damaged, open_dicom
 from tumorscan.read.dicom_header import Header
 from tumorscan.read.sources import Source
 
+# Where several could decode, those that are quiet and bounded on damaged streams; gdcm does the others.
+_DECODERS = {
+    "1.2.840.10008.1.2.4.50": "pillow",  # JPEG baseline
+    "1.2.840.10008.1.2.4.90": "pillow",  # JPEG 2000, lossless
+    "1.2.840.10008.1.2.4.91": "pillow",  # JPEG 2000
+    "1.2.840.10008.1.2.4.80": "pyjpegls",  # JPEG-LS, lossless
+    "1.2.840.10008.1.2.4.81": "pyjpegls",  # JPEG-LS, near lossless
+}
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
@@ -60,7 +68,8 @@ def _check_pixels(dataset: Any, name: str) -> None:
 
 def _values(dataset: Any, header: Header, *, with_lut: bool) -> NDArray[np.float32]:
     pixels = require("pydicom.pixels", "dicom")
-    stored = np.asarray(pixels.pixel_array(dataset, index=header.frame or 0))
+    plugin = _DECODERS.get(str(dataset.file_meta.TransferSyntaxUID), "")
+    stored = np.asarray(pixels.pixel_array(dataset, index=header.frame or 0, decoding_plugin=plugin))
     shape = (header.rows, header.columns)
     if stored.shape[:2] != shape or stored.shape[2:] not in ((), (3,)):
         raise UnreadableScan(header.name, damaged("its pixels are not of the size that the header says"))

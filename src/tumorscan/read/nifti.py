@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import math
 import zlib
 from io import BytesIO
@@ -47,6 +48,8 @@ def read_nifti(source: Source, limits: StudyLimits) -> Volume:
     """
     nibabel = require("nibabel", "dicom")
     require("nibabel.orientations", "dicom")
+    # It tells of every field that it mends; what cannot be mended is an error all the same.
+    logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
     try:
         data = _bytes(source, limits)
         kind = nibabel.Nifti2Image if _kind(data[:352]) == 2 else nibabel.Nifti1Image

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,6 +54,21 @@ class Source:
             raise UnreadableScan(self.name, f"cannot be read ({error.strerror or error})") from error
 
 
+class _Clamped(io.BufferedReader):
+    """A file that reads no more than is there.
+
+    Damaged lengths make parsers ask for gigabytes at once, and Python would set them aside before it looks.
+    """
+
+    def __init__(self, path: Path, size: int) -> None:
+        super().__init__(io.FileIO(path))
+        self._bytes = size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = max(self._bytes - self.tell(), 0)
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
 def file_source(path: Path, limits: StudyLimits) -> Source:
     """A file on disk.
 
@@ -71,7 +87,7 @@ def file_source(path: Path, limits: StudyLimits) -> Source:
     if not stat.S_ISREG(status.st_mode):
         raise UnreadableScan(name, "is a device or a pipe, not a file: save it to a file first")
     check_bytes(name, status.st_size, limits)
-    return Source(name, status.st_size, lambda: path.open("rb"))
+    return Source(name, status.st_size, lambda: _Clamped(path, status.st_size))
 
 
 def check_bytes(name: str, size: int, limits: StudyLimits) -> None:
