@@ -40,15 +40,16 @@ class Handout:
     missing: tuple[str, ...] = ()
 
 
-def hand_out(detector: Detector, volume: Volume, found: VolumeFinding) -> Handout:
+def hand_out(detector: Detector, volume: Volume, found: VolumeFinding, told: VolumeFinding) -> Handout:
     """All that can be downloaded of an answer; what cannot be made is told and leaves the others be.
 
     Args:
         detector: that gave the answer.
         volume: as read; its files are still there.
         found: of it.
+        told: the same with the person's names of the files.
     """
-    files = [File("json", "tumorscan.json", "application/json", json_bytes(found))]
+    files = [File("json", "tumorscan.json", "application/json", json_bytes(told))]
     missing: list[str] = []
     for make in (_objects,):
         try:

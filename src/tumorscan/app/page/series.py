@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from tumorscan.config import StudyLimits
 from tumorscan.detect.volume import explain_slice, find_volume
 from tumorscan.errors import BundleError, UnreadableScan
 from tumorscan.read.study import read_study
-from tumorscan.types import OperatingPoint, Slice, Study, UncertainBand, Volume, VolumeFinding
+from tumorscan.types import OperatingPoint, Study, UncertainBand, Volume, VolumeFinding
 
 if TYPE_CHECKING:
     from tumorscan.app.desk import Desk
@@ -130,18 +131,19 @@ def _seen(desk: Desk, sent: dict[str, Any], name: str, progress: Callable[[int, 
     wanted = table_of(sent.get("options")).get("volume", 0)
     detector = desk.detector
     with desk.inbox.held([str(one.get("path", "")) for one in files]) as places, desk.seat():
-        study = _study(desk, files, places, name)
+        names = Names(name, [name_of(one.get("name")) for one in files], places)
+        study = _study(desk, files, places, names)
         place = int(wanted) if str(wanted).isdecimal() and int(wanted) < len(study.volumes) else 0
         volume = study.volumes[place]
         found = find_volume(detector, volume, progress=progress)
         evidence = _evidence(detector, volume, found)
-        handout = hand_out(detector, volume, found)
+        handout = hand_out(detector, volume, found, names.told_of(found))
     return Seen(
         volume=volume,
         place=place,
         names=tuple(one.name for one in study.volumes),
         problems=study.problems,
-        found=found,
+        found=names.told_of(found),
         rendered=render(volume),
         evidence=evidence,
         points=points_of(detector),
@@ -151,34 +153,52 @@ def _seen(desk: Desk, sent: dict[str, Any], name: str, progress: Callable[[int, 
     )
 
 
-def _study(desk: Desk, files: Sequence[dict[str, Any]], places: Sequence[Path | None], name: str) -> Study:
+class Names:
+    """The person's names in the place of those that the files have with us.
+
+    Args:
+        title: of all together.
+        names: of the files.
+        places: where they are with us, all in one folder; None where there is none.
+    """
+
+    def __init__(self, title: str, names: Sequence[str], places: Sequence[Path | None]) -> None:
+        self.title = title
+        self._names = {str(at): name for name, at in zip(names, places, strict=True) if at is not None}
+        folders = {str(at.parent) for at in places if at is not None}
+        self._folder = folders.pop() if folders else "\0"
+        self._file = re.compile(re.escape(self._folder) + r"/\d+")
+
+    def told(self, text: str) -> str:
+        """A text of the rooms below with every file called as the person calls it."""
+        named = self._file.sub(lambda one: self._names.get(one[0], self.title), text)
+        return named.replace(self._folder, self.title)
+
+    def told_of(self, found: VolumeFinding) -> VolumeFinding:
+        """An answer in which every slice is called as the person calls it."""
+        slices = tuple(
+            replace(one, finding=replace(one.finding, file=self.told(one.finding.file)))
+            for one in found.slices
+        )
+        return replace(found, slices=slices)
+
+
+def _study(desk: Desk, files: Sequence[dict[str, Any]], places: Sequence[Path | None], names: Names) -> Study:
+    """What can be read of the files; volumes under the person's names, their slices still where they are."""
     there = [one for one in places if one is not None]
     if not there:
         # Says why the first is not: too large, not sent, no upload.
         first = table_of(files[0]) if files else {}
         desk.received(first, name_of(first.get("name")))
-        raise UnreadableScan(name, "is no longer there: upload it again")
-    path = there[0] if len(there) == 1 else there[0].parent
+        raise UnreadableScan(names.title, "is no longer there: upload it again")
     try:
-        study = read_study(path, LIMITS)
+        study = read_study(there[0] if len(there) == 1 else there[0].parent, LIMITS)
     except UnreadableScan as error:
-        raise UnreadableScan(name, _told_by_name(error.cause, path, name)) from None
-    lost = [
-        f"{name_of(one.get('name'))}: not received"
-        for one, at in zip(files, places, strict=True)
-        if at is None
-    ]
-    problems = (*lost, *(_told_by_name(one, path, name) for one in study.problems))
-    return Study(name, tuple(_renamed(one, path, name) for one in study.volumes), problems)
-
-
-def _told_by_name(text: str, path: Path, name: str) -> str:
-    """A text of the reader with the person's name in the place of our own."""
-    return text.replace(f"{path}/", "").replace(str(path), name)
-
-
-def _renamed(volume: Volume, path: Path, name: str) -> Volume:
-    return replace(volume, name=_told_by_name(volume.name, path, name))
+        raise UnreadableScan(names.title, names.told(error.cause)) from None
+    missing = [one for one, at in zip(files, places, strict=True) if at is None]
+    lost = [f"{name_of(one.get('name'))}: was not received" for one in missing]
+    volumes = tuple(replace(one, name=names.told(one.name)) for one in study.volumes)
+    return Study(names.title, volumes, (*lost, *map(names.told, study.problems)))
 
 
 def _evidence(detector: Detector, volume: Volume, found: VolumeFinding) -> Evidence:
@@ -204,7 +224,8 @@ def render(volume: Volume) -> Rendered:
 
 def _range(volume: Volume) -> tuple[float, float]:
     """The values between which all greys lie: the window's, and nearly all there are."""
-    some = volume.values[:: max(1, len(volume) // 16), ::4, ::4]
+    count, height, width = volume.values.shape
+    some = volume.values[:: max(1, count // 16), :: max(1, height // 128), :: max(1, width // 128)]
     finite = some[np.isfinite(some)]
     low, high = volume.centre - volume.width / 2, volume.centre + volume.width / 2
     if finite.size:
@@ -228,8 +249,3 @@ def _packed(levels: NDArray[np.uint16], size: tuple[int, int]) -> str:
     if not done:
         raise MemoryError("a slice could not be packed")
     return parts.file_uri(data.tobytes(), "image/png")
-
-
-def origin(one: Slice) -> str:
-    """Where a slice came from, without the private folder that it stood in."""
-    return one.file.rpartition("/")[2] if one.frame is None else f"{one.file.rpartition('/')[2]}[{one.frame}]"
