@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 PATIENCE = 60.0
 """Seconds after which anything here gives up."""
@@ -55,6 +56,27 @@ def in_thread(app) -> Iterator[str]:
         server.should_exit = True
         thread.join(20)
         listening.close()
+
+
+@contextmanager
+def a_site(settings, volumes: Path, jobs=None) -> Iterator[tuple[str, object]]:
+    """Address and service of a whole site in a thread; its private folders are empty at the end."""
+    from tumorscan.app.inbox import Inbox
+    from tumorscan.app.jobs import Jobs
+    from tumorscan.app.site import make_site, open_service
+
+    inbox = Inbox(settings.limits)  # before Gradio, which reads where to write when it is imported
+    pytest.importorskip("gradio")
+    from tumorscan.app.api.metrics import Metrics
+
+    metrics = Metrics()
+    service = open_service(settings, metrics.count_batch)
+    metrics.watch(service)
+    site = make_site(service, inbox, settings, jobs=jobs or Jobs(), volumes=volumes, metrics=metrics)
+    with in_thread(site) as url:
+        yield url, service
+    service.close()
+    assert not inbox.folder.exists()
 
 
 class Process:

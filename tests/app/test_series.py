@@ -118,7 +118,9 @@ def test_downloads_are_what_they_say(inbox, study, tiny_detector, expected):
     assert shown.handout.missing == ()
     figures = json.loads(files["json"].data)
     assert figures["probability"] == pytest.approx(expected[1].finding.probability, abs=1e-6)
-    assert len(figures["slices"]) == 6
+    assert len(figures["curve"]) == 6
+    assert figures["key_slice"]["file"].startswith("IM00")
+    assert files["pdf"].data.startswith(b"%PDF")
     assert str(inbox.folder) not in files["json"].data.decode()
     assert pydicom.dcmread(io.BytesIO(files["sr"].data)).Modality == "SR"
     assert pydicom.dcmread(io.BytesIO(files["capture"].data)).Rows > 100

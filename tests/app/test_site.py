@@ -78,7 +78,7 @@ def test_uploads_leave_nothing(client, folder, pictures):
     )  # more than would be kept in memory by default
     assert predicted(client, data).status_code == 200
     assert uploads(folder) == []
-    assert {one.name.split("-")[1] for one in folder.iterdir()} == {"page", "bundle"}
+    assert {one.name.split("-")[1] for one in folder.iterdir()} == {"page", "bundle", "volumes"}
 
 
 def test_half_a_gigabyte_is_cut_off(process):

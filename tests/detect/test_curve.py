@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -97,14 +99,31 @@ def test_neighbours_are_counted_in_millimetres() -> None:
 
 
 def test_places_come_from_the_slices_else_the_spacing_else_the_rule() -> None:
-    volume = stack(4, spacing=4.0)
-    assert positions(volume, 5.0)[0].tolist() == [0, 4, 8, 12]
     unplaced = stack(4, spacing=None)
-    assert positions(unplaced, 5.0)[0].tolist() == [0, 5, 10, 15]
-    assert not positions(unplaced, 5.0)[1]
-    spaced = stack(4, spacing=None, slices=unplaced.slices)
-    object.__setattr__(spaced, "spacing", (2.0, 1.0, 1.0))
-    assert positions(spaced, 5.0) == (pytest.approx([0, 2, 4, 6]), True)
+    spaced = replace(unplaced, spacing=(2.0, 1.0, 1.0))
+    assert positions(stack(4, spacing=4.0), 5.0) == (pytest.approx([0, 4, 8, 12]), "")
+    assert positions(spaced, 5.0) == (pytest.approx([0, 2, 4, 6]), "")
+    places, why = positions(unplaced, 5.0)
+    assert places == pytest.approx([0, 5, 10, 15])
+    assert why == "distance of the slices unknown: taken as 5 mm"
+
+
+@pytest.mark.parametrize(
+    ("count", "spacing", "believed"),
+    [
+        (24, (1.0, 1.0, 1.0), False),  # 24 mm of a head of 128 mm: filled in
+        (24, (5.0, 1.0, 1.0), True),
+        (12, (1.3, 0.7, 0.7), True),  # a thin slab that says its own voxels
+        (100, (1.0, 1.0, 1.0), True),
+        (1, (1.0, 1.0, 1.0), True),
+    ],
+)
+def test_voxels_of_one_millimetre_are_not_believed_of_a_few_slices(
+    count: int, spacing: tuple[float, float, float], believed: bool
+) -> None:
+    places, why = positions(replace(stack(count, spacing=spacing[0]), spacing=spacing), 5.0)
+    assert (why == "") is believed
+    assert np.allclose(np.diff(places), spacing[0] if believed else 5.0)
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,11 @@ from tumorscan.detect.detector import Detector
 from tumorscan.detect.engine import usable_cores
 from tumorscan.detect.engines import AUTO
 from tumorscan.detect.explain import Explanation
+from tumorscan.detect.stack import Progress, StackSettings
+from tumorscan.detect.volume import find_volume
 from tumorscan.errors import EnvironmentProblem, SettingsError, TumorscanError
 from tumorscan.read import read_bytes
-from tumorscan.types import Finding, Prepared, Scan
+from tumorscan.types import Finding, Prepared, Scan, Volume, VolumeFinding
 
 LOG = logging.getLogger("tumorscan.serve")
 SERVED_LIMITS = ReadLimits(max_bytes=32 * 1024 * 1024, max_pixels=32 * 1024 * 1024)
@@ -185,6 +187,20 @@ class Service:
                 prepared = detector.prepare(scan, keep_steps=True)
                 times["prepare"] = _ms(begun)
             return prepared, *detector.explain(scan, prepared, times)
+
+    def find_volume(
+        self, volume: Volume, *, operating_point: str = "", progress: Progress | None = None
+    ) -> VolumeFinding:
+        """The answer for a volume; its slices share batches with what else is asked.
+
+        No queue is asked for room: whoever sends volumes bounds how many there are at once.
+
+        Raises:
+            SettingsError: there is no such operating point.
+            BundleError: the bundle has a gate, and the engine keeps no embedding for it.
+        """
+        settings = StackSettings(self.capacity.batch, self.capacity.workers)
+        return find_volume(self.detector_at(operating_point), volume, progress=progress, settings=settings)
 
     def answer(self, read: Callable[[], Scan], operating_point: str = "") -> Finding:
         """The answer for a picture that is accepted already.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +14,7 @@ from tumorscan.app.guard.front import Guard, Rules
 from tumorscan.app.guard.hosts import is_loopback
 from tumorscan.app.guard.tokens import VARIABLE
 from tumorscan.app.inbox import Inbox
+from tumorscan.app.jobs import Jobs
 from tumorscan.app.server import bind, make_app, make_server
 from tumorscan.app.service import SERVED_LIMITS, Capacity, Service
 from tumorscan.app.watch import Watch
@@ -80,9 +83,10 @@ def serve_site(settings: SiteSettings, *, say: Callable[[str], None]) -> None:
         MissingExtra: Gradio is not installed.
     """
     listening = bind(settings.host, settings.port)
-    inbox = Inbox(
-        settings.limits, settings.rules.bodies.most
-    )  # before Gradio is imported, which reads then where it may write
+    # Before Gradio is imported, which reads then where it may write.
+    inbox = Inbox(settings.limits, settings.rules.bodies.most)
+    # Not in the inbox, of which Gradio shows files to whoever knows their path.
+    volumes = tempfile.TemporaryDirectory(prefix="tumorscan-volumes-", ignore_cleanup_errors=True)
     try:
         require("gradio", "app")
         from tumorscan.app.api.metrics import Metrics
@@ -90,9 +94,9 @@ def serve_site(settings: SiteSettings, *, say: Callable[[str], None]) -> None:
         metrics = Metrics()
         service = open_service(settings, metrics.count_batch)
         metrics.watch(service)
-        server = make_server(
-            make_site(service, inbox, settings, metrics), lambda: service.stop(_FINISH_SECONDS)
-        )
+        jobs = Jobs()
+        site = make_site(service, inbox, settings, jobs=jobs, volumes=Path(volumes.name), metrics=metrics)
+        server = make_server(site, lambda: _finish(service, jobs))
         say(f"the page is at {address(settings, listening.getsockname()[1])} (Ctrl-C ends it)")
         with Watch(service):
             server.run(sockets=[listening])
@@ -102,6 +106,7 @@ def serve_site(settings: SiteSettings, *, say: Callable[[str], None]) -> None:
     finally:
         listening.close()
         inbox.close()
+        volumes.cleanup()
 
 
 def open_service(settings: SiteSettings, on_batch: Callable[[int], None] | None = None) -> Service:
@@ -116,13 +121,24 @@ def open_service(settings: SiteSettings, on_batch: Callable[[int], None] | None 
     )
 
 
-def make_site(service: Service, inbox: Inbox, settings: SiteSettings, metrics: Any) -> App:
+def _finish(service: Service, jobs: Jobs) -> None:
+    """Answer what was accepted, while the server still takes questions after jobs."""
+    end = time.monotonic() + _FINISH_SECONDS
+    service.stop(_FINISH_SECONDS)
+    jobs.stop(max(end - time.monotonic(), 0))
+
+
+def make_site(
+    service: Service, inbox: Inbox, settings: SiteSettings, *, jobs: Jobs, volumes: Path, metrics: Any
+) -> App:
     """Page and API as one guarded ASGI application.
 
     Args:
         service: what answers.
         inbox: where the page's uploads stand; made before Gradio is imported.
         settings: of the site.
+        jobs: who answers for volumes.
+        volumes: a private folder where studies stand until they are read.
         metrics: what counts.
     """
     from tumorscan.app.api.app import PREFIXES, make_api
@@ -130,7 +146,7 @@ def make_site(service: Service, inbox: Inbox, settings: SiteSettings, metrics: A
 
     other = load_detector(settings.compare, settings.engine) if settings.compare else None
     page = make_app(build_page(service, inbox, other=other), inbox)
-    api = make_api(service, metrics, settings.max_files)
+    api = make_api(service, metrics, jobs, volumes, settings.max_files)
     return Guard(_Parted(api, PREFIXES, page), settings.rules)
 
 

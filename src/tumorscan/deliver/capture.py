@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from tumorscan.deliver.geometry import Placed
-from tumorscan.deliver.told import RESEARCH_USE, Told, rates
+from tumorscan.deliver.told import RESEARCH_USE, Told, percent, rates
 from tumorscan.detect.decide import wording
 from tumorscan.errors import require
 from tumorscan.types import Picture
@@ -72,7 +72,7 @@ def _headline(told: Told, index: int) -> list[str]:
     finding, point = told.found.finding, told.model.point
     said = wording(finding.verdict)
     if finding.probability is not None:
-        said += f"   probability of a tumor {100 * finding.probability:.1f} %"
+        said += f"   probability of a tumor {percent(finding.probability)}"
     return [
         said,
         f"slice {index + 1} of {len(told.volume)}   operating point {point.name}: {rates(point)}",

@@ -12,7 +12,7 @@ from tumorscan.deliver.evidence import volume_evidence
 from tumorscan.deliver.geometry import Placed
 from tumorscan.deliver.parametric_map import no_place, parametric_map
 from tumorscan.deliver.presentation import presentation
-from tumorscan.deliver.source import NO_STUDY, load_sources
+from tumorscan.deliver.source import check_dicom, load_sources
 from tumorscan.deliver.structured_report import structured_report
 from tumorscan.deliver.told import Told, model_of
 from tumorscan.deliver.uids import Names
@@ -50,6 +50,23 @@ def tell(detector: Detector, volume: Volume, found: VolumeFinding, kinds: Sequen
     return Told(volume, found, model_of(detector), volume_evidence(detector, volume, asked))
 
 
+def check_kinds(kinds: Sequence[str]) -> None:
+    """Refuse before any work is done.
+
+    Raises:
+        SettingsError: an unknown kind, or none.
+    """
+    if unknown := [one for one in kinds if one not in KINDS]:
+        raise SettingsError(f"there are no objects {unknown[0]!r}: choose of {', '.join(KINDS)}")
+    if not kinds:
+        raise SettingsError(f"no objects are asked for: choose of {', '.join(KINDS)}")
+
+
+def kind_of(made: Any) -> str:
+    """Which of `KINDS` an object is."""
+    return next(kind for kind, number in _NUMBERS.items() if number == made.SeriesNumber)
+
+
 def deliver_objects(
     told: Told,
     kinds: Sequence[str] = KINDS,
@@ -76,12 +93,8 @@ def deliver_objects(
         UnreadableScan: the volume is no DICOM, has no UIDs, or its headers cannot be taken over.
         MissingExtra: the extra `dicom` is not installed.
     """
-    if unknown := [one for one in kinds if one not in KINDS]:
-        raise SettingsError(f"there are no objects {unknown[0]!r}: choose of {', '.join(KINDS)}")
-    if not kinds:
-        raise SettingsError(f"no objects are asked for: choose of {', '.join(KINDS)}")
-    if told.volume.format != "DICOM":
-        raise UnreadableScan(told.volume.name, NO_STUDY)
+    check_kinds(kinds)
+    check_dicom(told.volume)
     require("highdicom", "dicom")
     try:
         return _Maker(told, headers, say).made(kinds)

@@ -93,6 +93,16 @@ class Source:
         return _EPOCH
 
 
+def check_dicom(volume: Volume) -> None:
+    """Refuse what has no study.
+
+    Raises:
+        UnreadableScan: the volume is no DICOM.
+    """
+    if volume.format != "DICOM":
+        raise UnreadableScan(volume.name, NO_STUDY)
+
+
 def load_sources(
     volume: Volume, indices: Iterable[int], headers: Callable[[Slice], Any] | None = None
 ) -> dict[int, Source]:
@@ -107,8 +117,7 @@ def load_sources(
         UnreadableScan: the volume is no DICOM, its file is gone or damaged, or it lacks a UID.
         MissingExtra: the extra `dicom` is not installed.
     """
-    if volume.format != "DICOM":
-        raise UnreadableScan(volume.name, NO_STUDY)
+    check_dicom(volume)
     require("pydicom", "dicom")
     files: dict[str, Any] = {}
     sources = {}

@@ -9,7 +9,7 @@ import numpy as np
 
 import tumorscan
 from tumorscan.deliver.geometry import Placed
-from tumorscan.deliver.told import RESEARCH_USE, Told, meaning, rates_in_full
+from tumorscan.deliver.told import RESEARCH_USE, Told, meaning, rates_in_full, type_hint, type_shares
 from tumorscan.deliver.uids import Names, device_uid
 from tumorscan.detect.decide import wording
 from tumorscan.errors import require
@@ -126,7 +126,7 @@ def _measurements(sr: Any, codes: Any, told: Told) -> list[Any]:
         ("M4", "Operating point: specificity on the data of its fit", point.specificity.value),
         *(
             (f"T{_TYPES.get(name, '9')}", f"Research hint: probability of {name}", share)
-            for name, share in found.tumor_type.items()
+            for name, share in type_shares(found.finding, found).items()
         ),
     ]
     measured = [
@@ -150,8 +150,8 @@ def _lines(told: Told) -> list[str]:
     if found.extent is not None:
         first, last = found.extent
         lines.append(f"Suspicious run of slices: {first + 1} to {last + 1} of {len(told.volume)}.")
-    if found.tumor_type:
-        lines.append("The type of the tumor is a research hint and nothing else.")
+    if hint := type_hint(finding, found):
+        lines.append(f"Type of the tumor, a research hint and nothing else: {hint}.")
     return lines
 
 

@@ -13,7 +13,7 @@ from tumorscan.deliver.evidence import Evidence
 from tumorscan.detect.detector import Detector
 from tumorscan.jsonable import jsonable
 from tumorscan.model.bundle import Manifest
-from tumorscan.types import Interval, OperatingPoint, UncertainBand, Volume, VolumeFinding
+from tumorscan.types import Finding, Interval, OperatingPoint, UncertainBand, Volume, VolumeFinding
 
 RESEARCH_USE = "Research and teaching software: not a medical device, never a diagnosis."
 """Stands on and in everything that leaves the house."""
@@ -97,12 +97,34 @@ def meaning(probability: float | None, *, of_series: bool = False) -> str:
     """
     if probability is None:
         return "This is no slice of a head that the model knows, so it was not asked about a tumor."
-    gathered = "Gathered from the slices, which are calibrated one by one: of" if of_series else "Of"
+    # See `detect/volume.py`: the highest mean over a run of slices.
+    gathered = "The highest mean over neighbouring slices, calibrated for single ones: of"
+    gathered = gathered if of_series else "Of"
+    count = f"about {100 * probability:.0f}"
+    count = "nearly all" if probability > 0.995 else "nearly none" if probability < 0.005 else count
     return (
-        f"{gathered} 100 pictures that get a probability of {100 * probability:.1f} %, about "
-        f"{100 * probability:.0f} show a tumor, as far as new pictures are like those that the model was "
-        "calibrated on."
+        f"{gathered} 100 pictures that get a probability of {percent(probability)}, {count} show a tumor, as "
+        "far as new pictures are like those that the model was calibrated on."
     )
+
+
+def percent(probability: float) -> str:
+    """A probability for people: never 0 or 100 %, which no model knows."""
+    if probability >= 0.9995:
+        return "over 99.9 %"
+    return "under 0.1 %" if probability < 0.0005 else f"{100 * probability:.1f} %"
+
+
+def type_shares(finding: Finding, found: VolumeFinding | None) -> Mapping[str, float]:
+    """Probability of each type of tumor, as a hint; empty where none is given."""
+    return (found.tumor_type if found else {}) or finding.tumor_type
+
+
+def type_hint(finding: Finding, found: VolumeFinding | None) -> str:
+    """The hint at the type in words; empty where none is given."""
+    shares = sorted(type_shares(finding, found).items(), key=lambda one: -one[1])
+    said = f"{finding.tumor_type_told}: " if finding.tumor_type_told else ""
+    return said + ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares) if shares else ""
 
 
 def rates(point: OperatingPoint) -> str:

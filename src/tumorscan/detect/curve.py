@@ -17,6 +17,8 @@ from tumorscan.types import Volume
 
 Floats = NDArray[np.float64]
 
+_FEW, _SLAB = 40, 60.0  # slices, mm: a head takes 120 mm or more in every plane
+
 
 @dataclass(frozen=True)
 class CurveRule:
@@ -61,17 +63,36 @@ class Summary:
     key: int | None
 
 
-def positions(volume: Volume, pitch: float) -> tuple[Floats, bool]:
-    """Where each slice lies along the stack, in mm, and whether the volume said so; N.
+def positions(volume: Volume, pitch: float) -> tuple[Floats, str]:
+    """Where each slice lies along the stack, in mm; N. And why that was assumed, empty where it was read.
 
-    Its positions are taken where all are known, else its spacing, else `pitch`.
+    Positions of the slices are taken where all are known, else the volume's spacing, else `pitch`.
     """
+    assumed = np.arange(len(volume), dtype=np.float64) * np.float64(pitch)
+    if _unit_voxels(volume):
+        return assumed, (
+            f"the voxels' size in the header is not believed ({len(volume)} slices would cover "
+            f"{_cover(volume):.0f} mm): slices taken as {pitch:g} mm apart"
+        )
     known = np.array([one.position for one in volume.slices], np.float64)
     if len(known) and np.isfinite(known).all() and (len(known) == 1 or np.ptp(known) > 0):
-        return known, True
+        return known, ""
     if volume.spacing is not None and np.isfinite(volume.spacing[0]) and volume.spacing[0] > 0:
-        return np.arange(len(volume), dtype=np.float64) * np.float64(volume.spacing[0]), True
-    return np.arange(len(volume), dtype=np.float64) * np.float64(pitch), False
+        return np.arange(len(volume), dtype=np.float64) * np.float64(volume.spacing[0]), ""
+    return assumed, f"distance of the slices unknown: taken as {pitch:g} mm"
+
+
+def _unit_voxels(volume: Volume) -> bool:
+    """A few slices of cubes that would cover a slab of a head: sizes that a conversion has filled with 1."""
+    if volume.spacing is None or not 2 <= len(volume) <= _FEW:
+        return False
+    low, high = min(volume.spacing), max(volume.spacing)
+    sides = (volume.values.shape[1] * volume.spacing[1], volume.values.shape[2] * volume.spacing[2])
+    return high <= 1.01 * low and _cover(volume) < _SLAB <= min(sides) / 2
+
+
+def _cover(volume: Volume) -> float:
+    return len(volume) * (volume.spacing[0] if volume.spacing else 0.0)
 
 
 def summarise(probabilities: Floats, places: Floats, rule: CurveRule) -> Summary:

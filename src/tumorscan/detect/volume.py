@@ -69,9 +69,9 @@ def find_volume(
     begun = time.perf_counter()
     slices = find_slices(detector, volume, settings, progress)
     probabilities = np.array([_probability(one) for one in slices], np.float64)
-    places, known = positions(volume, rule.pitch)
+    places, assumed = positions(volume, rule.pitch)
     summary = summarise(probabilities, places, rule)
-    notes = (*volume.notes, *_notes(slices, known, rule))
+    notes = (*volume.notes, *_notes(slices, assumed))
     times = {"volume": round((time.perf_counter() - begun) * 1e3, 3)}
     asked = int(np.isfinite(probabilities).sum())
     if summary.probability is None or asked < FEWEST_HEAD * len(volume):
@@ -127,12 +127,10 @@ def _extent(finding: Finding, summary: Summary, rule: CurveRule) -> tuple[int, i
     return extent(summary.curve, summary.key, rule.edge * float(summary.curve[summary.key]))
 
 
-def _notes(slices: tuple[SliceFinding, ...], known: bool, rule: CurveRule) -> list[str]:
+def _notes(slices: tuple[SliceFinding, ...], assumed: str) -> list[str]:
     refused = sum(one.finding.probability is None for one in slices)
     notes = [f"{refused} of {len(slices)} slices refused and left out"] if refused else []
-    if not known and len(slices) > 1:
-        notes.append(f"distance of the slices unknown: taken as {rule.pitch:g} mm")
-    return notes
+    return [*notes, assumed] if assumed and len(slices) > 1 else notes
 
 
 def _reasons(slices: tuple[SliceFinding, ...]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,7 +15,9 @@ from tumorscan.app.api.pictures import Pictures
 from tumorscan.app.api.refusals import answer_errors
 from tumorscan.app.api.schema import COMPONENTS
 from tumorscan.app.api.state import State
+from tumorscan.app.api.volumes import Volumes
 from tumorscan.app.guard.asgi import App, Message, Receive, Scope, Send
+from tumorscan.app.jobs import Jobs
 from tumorscan.app.service import Service
 
 PREFIXES = ("/v1/", "/healthz", "/readyz", "/metrics", "/openapi.json")
@@ -25,13 +28,15 @@ Brain-tumor detector for MRI pictures. Research and teaching software: not a med
 diagnosis. Nothing that is sent is kept. Errors are RFC 9457 problem details."""
 
 
-def make_api(service: Service, metrics: Metrics, max_files: int = 64) -> App:
+def make_api(service: Service, metrics: Metrics, jobs: Jobs, folder: Path, max_files: int = 64) -> App:
     """The API as an ASGI application.
 
     Args:
         service: what answers.
         metrics: what counts.
-        max_files: of one request.
+        jobs: who answers for volumes.
+        folder: where those stand until they are read; only this user may enter it.
+        max_files: of one request for pictures.
     """
     # It would tell the log of every damaged form, with bytes out of it.
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
@@ -48,6 +53,7 @@ def make_api(service: Service, metrics: Metrics, max_files: int = 64) -> App:
     _document(api)
     State(service, metrics).add_to(api)
     Pictures(service, metrics, max_files).add_to(api)
+    Volumes(service, jobs, folder).add_to(api)
     return Timed(api, metrics)
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from tumorscan.app.problems import MEDIA_TYPE
 from tumorscan.detect.rows import SCHEMA
+from tumorscan.detect.volume_rows import STUDY, VOLUME
 from tumorscan.types import Verdict
 
 PREDICTION: Final = "tumorscan.prediction/1"
@@ -114,6 +115,53 @@ COMPONENTS: Final[dict[str, Any]] = {
             "engine": {"type": "string"},
             "operating_points": {"type": "array", "items": {"type": "object"}},
             "limits": {"type": "object", "additionalProperties": {"type": "number"}},
+        },
+    },
+    "Volume": {
+        "title": "Volume",
+        "description": "The answer for one volume: a finding, and what its slices say.",
+        "type": "object",
+        "required": [*FINDING["required"], "key_slice", "extent", "curve", "tumor_type", "slices"],
+        "properties": {
+            **FINDING["properties"],
+            "schema": {"const": VOLUME},
+            "key_slice": {"type": ["integer", "null"], "description": "Index of the slice that says most."},
+            "extent": {"type": ["array", "null"], "items": {"type": "integer"}},
+            "curve": {"type": "array", "items": _MAYBE},
+            "tumor_type": {"type": "object", "additionalProperties": {"type": "number"}},
+            "slices": {"type": "array", "items": {"type": "object"}},
+        },
+    },
+    "Study": {
+        "title": "Study",
+        "type": "object",
+        "required": ["schema", "file", "volumes", "problems"],
+        "properties": {
+            "schema": {"const": STUDY},
+            "file": {"type": "string"},
+            "volumes": {"type": "array", "items": {"$ref": "#/components/schemas/Volume"}},
+            "problems": {**_TEXTS, "description": "A line for each thing that could not be read."},
+        },
+    },
+    "Job": {
+        "title": "Job",
+        "type": "object",
+        "required": ["schema", "id", "status", "done", "total"],
+        "properties": {
+            "schema": {"const": "tumorscan.job/1"},
+            "id": {"type": "string", "description": "Known to whoever sent the study, and to nobody else."},
+            "status": {"enum": ["queued", "running", "done", "failed"]},
+            "done": {"type": "integer", "description": "Slices."},
+            "total": {"type": "integer", "description": "Slices; 0 until the study is read."},
+            "result": {"$ref": "#/components/schemas/Study"},
+            "problem": {"type": "string", "description": "Why it failed."},
+        },
+        "example": {
+            "schema": "tumorscan.job/1",
+            "id": "bO0tCw4SgnT7hI8v1yPqB2Rr6mZk3xWf",
+            "status": "running",
+            "done": 64,
+            "total": 155,
         },
     },
     "State": {

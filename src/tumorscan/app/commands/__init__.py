@@ -11,6 +11,7 @@ from tumorscan.app.commands import (
     catalog,
     controls,
     crossval,
+    deliver,
     evaluate,
     experiment,
     export,
@@ -20,6 +21,7 @@ from tumorscan.app.commands import (
     phantom,
     predict,
     prepare,
+    report,
     train,
 )
 
@@ -50,6 +52,8 @@ COMMANDS: dict[str, Command] = {
     "export": export,
     "gate": gate,
     "predict": predict,
+    "deliver": deliver,
+    "report": report,
     "app": app,
     "phantom": phantom,
     "info": info,

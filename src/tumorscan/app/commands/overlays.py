@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,10 +14,12 @@ from tumorscan.errors import SettingsError, UnreadableScan
 if TYPE_CHECKING:
     from tumorscan.detect.detector import Detector
     from tumorscan.detect.explain import Explanation
-    from tumorscan.types import Finding
+    from tumorscan.types import Finding, Volume, VolumeFinding
 
     Answered = tuple[Finding | UnreadableScan, dict[str, Any]]
     """An answer, and what its JSON form gets besides."""
+
+_UNFIT = re.compile(r"[^\w.=,+-]+")
 
 
 def add_overlay(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +28,7 @@ def add_overlay(parser: argparse.ArgumentParser) -> None:
         "--overlay",
         type=Path,
         metavar="FOLDER",
-        help="also write a PNG a picture there: what spoke for the verdict, over the scan (Grad-CAM)",
+        help="also write a PNG a picture there, of a volume its key slice: what spoke for the verdict",
     )
     parser.add_argument(
         "--opacity", type=float, default=0.6, metavar="0..1", help="of the overlay's colours (default: 0.6)"
@@ -76,11 +79,27 @@ class Overlays:
         drawn = overlay(pixels, explanation.evidence, frame, opacity=self._opacity, full=explanation.full)
         atomic_write_bytes(path, png_bytes(drawn))
 
+    def key_slice(self, volume: Volume, found: VolumeFinding) -> dict[str, Any]:
+        """Draw a volume's key slice; what its JSON form gets besides, None where there is no key slice."""
+        from tumorscan.detect.volume import explain_slice
+
+        if found.key_slice is None:
+            return {"overlay": None}
+        shown = explain_slice(self._detector, volume, found.key_slice)
+        path = self._folder / self._name(Path(f"{_fit(volume.name)}.slice{found.key_slice}"))
+        self._draw(path, shown.scan.pixels, shown.frame, shown.explanation)
+        return {"overlay": str(path)}
+
     def _name(self, file: Path) -> str:
         """After the file; files of one name from several folders are counted."""
         self._taken[file.name] += 1
         count = self._taken[file.name]
         return f"{file.name}.overlay.png" if count == 1 else f"{file.name}-{count}.overlay.png"
+
+
+def _fit(name: str) -> str:
+    """The last part of a volume's name, fit for a file on any system."""
+    return _UNFIT.sub("_", Path(name).name).strip("._")[:100] or "volume"
 
 
 def _places(explanation: Explanation) -> dict[str, Any]:

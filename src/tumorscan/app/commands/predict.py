@@ -6,10 +6,12 @@ import argparse
 import json
 import time
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tumorscan.app.commands.overlays import Overlays, add_overlay, check_opacity
+from tumorscan.app.commands.said import answer_line
 from tumorscan.app.commands.shared import (
     RESEARCH_USE,
     add_json,
@@ -29,21 +31,23 @@ if TYPE_CHECKING:
     from tumorscan.detect.ray_session import Cluster
     from tumorscan.detect.rows import Item
     from tumorscan.detect.shard import BulkSettings
-    from tumorscan.types import Finding
 
-HELP = "say TUMOR DETECTED, NO TUMOR or CANNOT SAY for each picture"
+HELP = "say TUMOR DETECTED, NO TUMOR or CANNOT SAY for each picture or volume"
 DESCRIPTION = """\
 Reads, prepares and scores each file with what the bundle says, and prints verdict, calibrated
 probability of a tumor and confidence: how probable it is that the verdict is true, in per cent. A
 bundle with an uncertain band says CANNOT SAY where operating point and band do not agree. A file that
 cannot be read gets its own error line; the others go on.
 
+A study is a DICOM or NIfTI file, or a folder or zip that holds one (extra `dicom`): each of its volumes
+gets one verdict, a key slice and the run of suspicious slices. Studies and pictures may stand in one list.
+
 A pattern such as 'scans/**/*.png' may stand in quotes. A csv is a list: its column `file` names the
 files, relative to the csv; its other columns are passed on to the results.
 
 With --out the answers go to a file, one row a picture in the order of the list. Each answer is kept in
 a journal beside it (FILE.part.jsonl) until all are there: after a kill or ctrl-C the same command goes
-on where it was, and no file is done twice.
+on where it was, and no file is done twice. There every file is a picture of its own, DICOM slices too.
 
 --scale ray has the same done by processes of Ray, on this machine or, with --ray-address, on a cluster
 of which all machines see the pictures and the bundle under the same paths."""
@@ -51,11 +55,11 @@ of which all machines see the pictures and the bundle under the same paths."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("paths", nargs="+", type=Path, metavar="FILE|FOLDER|PATTERN|CSV")
+    parser.add_argument("paths", nargs="+", type=Path, metavar="FILE|FOLDER|STUDY|PATTERN|CSV")
     add_model(parser)
     add_operating_point(parser)
     add_overlay(parser)
-    add_json(parser, "one JSON object a line: a finding, or file and error; with --out: a summary")
+    add_json(parser, "one JSON object a line: a finding, a study, or file and error; with --out: a summary")
     bulk = parser.add_argument_group("many files")
     bulk.add_argument("--out", type=Path, metavar="FILE", help="results to a .csv, .jsonl or .parquet file")
     bulk.add_argument(
@@ -104,20 +108,44 @@ def _cluster(options: argparse.Namespace, workers: int) -> Cluster:
 
 
 def _stream(options: argparse.Namespace) -> int:
-    from tumorscan.app.commands.listing import list_items
+    from tumorscan.app.commands.study_answers import answer_study
     from tumorscan.detect.detector import load_detector
     from tumorscan.detect.rows import to_table
 
-    items = list_items(options.paths).items
+    parts = _parts(options.paths)
     detector = load_detector(options.model, options.engine, operating_point=options.operating_point)
-    failed = 0
     overlays = Overlays(detector, options.overlay, options.opacity) if options.overlay else None
-    for answer, places in _answers(detector, items, overlays):
-        failed += isinstance(answer, UnreadableScan)
-        print(json.dumps({**to_table(answer), **places}) if options.json else _text(answer), flush=True)
+    failed = 0
+    for part in parts:
+        if isinstance(part, Path):
+            study = answer_study(detector, part, overlays, progress=shows_progress(options))
+            failed += study.failed
+            print(json.dumps(study.table) if options.json else study.text, flush=True)
+            continue
+        for answer, places in _answers(detector, part, overlays):
+            failed += isinstance(answer, UnreadableScan)
+            table = {**to_table(answer), **places}
+            print(json.dumps(table) if options.json else answer_line(answer), flush=True)
     if not options.json:
         _say_model(detector)
     return UnreadableScan.exit_code if failed else 0
+
+
+def _parts(paths: Sequence[Path]) -> Iterator[Path | list[Item]]:
+    """Studies one by one, and the pictures between them, in order; lists are checked before the first."""
+    from tumorscan.app.commands.listing import list_items
+    from tumorscan.read.study import is_study
+
+    given = [path if is_study(path) else list_items([path]).items for path in paths]
+    for one in given:
+        if isinstance(one, Path):
+            yield one
+            continue
+        for study, items in groupby(one, lambda item: not item.problem and is_study(item.file)):
+            if study:
+                yield from (Path(item.file) for item in items)
+            else:
+                yield list(items)
 
 
 def _answers(detector: Detector, items: Sequence[Item], overlays: Overlays | None) -> Iterator[Answered]:
@@ -211,16 +239,3 @@ def _say_model(detector: Detector) -> None:
     point = detector.operating_point
     say(f"{detector.model}, threshold {point.threshold:.3f} ({point.name}, {point.fitted_on})")
     say(RESEARCH_USE)
-
-
-def _text(answer: Finding | UnreadableScan) -> str:
-    from tumorscan.detect.decide import wording
-    from tumorscan.types import Verdict
-
-    if isinstance(answer, UnreadableScan):
-        return f"{answer.file}: ERROR {answer.cause}"
-    if answer.probability is None:
-        return f"{answer.file}: {answer.verdict} ({'; '.join(answer.reasons)})"
-    if answer.verdict is Verdict.CANNOT_SAY:
-        return f"{answer.file}: {wording(answer.verdict)}, p(tumor) {answer.probability:.3f}"
-    return f"{answer.file}: {answer.verdict} ({answer.confidence:.1f} %), p(tumor) {answer.probability:.3f}"

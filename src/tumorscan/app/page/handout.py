@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
-from tumorscan.detect.rows import to_table
 from tumorscan.errors import TumorscanError, UnreadableScan
-from tumorscan.jsonable import jsonable
 
 if TYPE_CHECKING:
     from tumorscan.detect.detector import Detector
@@ -40,23 +39,33 @@ class Handout:
     missing: tuple[str, ...] = ()
 
 
-def hand_out(detector: Detector, volume: Volume, found: VolumeFinding, told: VolumeFinding) -> Handout:
+def hand_out(detector: Detector, volume: Volume, found: VolumeFinding, figures: dict[str, Any]) -> Handout:
     """All that can be downloaded of an answer; what cannot be made is told and leaves the others be.
 
     Args:
         detector: that gave the answer.
         volume: as read; its files are still there.
         found: of it.
-        told: the same with the person's names of the files.
+        figures: the answer for programs.
     """
-    files = [File("json", "tumorscan.json", "application/json", json_bytes(told))]
+    files: list[File] = []
     missing: list[str] = []
-    for make in (_objects,):
+    for make in (_report, _objects):
         try:
             files += make(detector, volume, found)
         except TumorscanError as error:
             missing.append(error.cause if isinstance(error, UnreadableScan) else str(error))
+    files.append(File("json", "tumorscan.json", "application/json", json.dumps(figures, indent=1).encode()))
     return Handout(tuple(files), tuple(missing))
+
+
+def _report(detector: Detector, volume: Volume, found: VolumeFinding) -> list[File]:
+    """The page for people."""
+    from tumorscan.deliver.pdf import report_pdf
+    from tumorscan.deliver.sheets import volume_sheet
+
+    sheet = volume_sheet(detector, volume, found, datetime.now(UTC))
+    return [File("pdf", "tumorscan.pdf", "application/pdf", report_pdf(sheet))]
 
 
 def _objects(detector: Detector, volume: Volume, found: VolumeFinding) -> list[File]:
@@ -69,16 +78,3 @@ def _objects(detector: Detector, volume: Volume, found: VolumeFinding) -> list[F
         File(kind, f"tumorscan-{kind}.dcm", "application/dicom", dicom_bytes(one))
         for kind, one in zip(kinds, made, strict=True)
     ]
-
-
-def json_bytes(found: VolumeFinding) -> bytes:
-    """The answer for programs: the volume's, and each slice's."""
-    table = {
-        **to_table(found.finding),
-        "key_slice": found.key_slice,
-        "extent": found.extent,
-        "curve": jsonable(found.curve),
-        "tumor_type": dict(found.tumor_type),
-        "slices": [{"index": one.index, "peak": one.peak, **to_table(one.finding)} for one in found.slices],
-    }
-    return json.dumps(jsonable(table), indent=1).encode()

@@ -20,6 +20,7 @@ from tumorscan.app.page.evidence import MISSING, Evidence, evidence_of
 from tumorscan.app.page.handout import Handout, hand_out
 from tumorscan.config import StudyLimits
 from tumorscan.detect.volume import explain_slice, find_volume
+from tumorscan.detect.volume_table import volume_table
 from tumorscan.errors import BundleError, UnreadableScan
 from tumorscan.read.study import read_study
 from tumorscan.types import OperatingPoint, Study, UncertainBand, Volume, VolumeFinding
@@ -137,7 +138,8 @@ def _seen(desk: Desk, sent: dict[str, Any], name: str, progress: Callable[[int, 
         volume = study.volumes[place]
         found = find_volume(detector, volume, progress=progress)
         evidence = _evidence(detector, volume, found)
-        handout = hand_out(detector, volume, found, names.told_of(found))
+        figures = volume_table(names.told_volume(volume), names.told_of(found))
+        handout = hand_out(detector, volume, found, figures)
     return Seen(
         volume=volume,
         place=place,
@@ -173,6 +175,10 @@ class Names:
         """A text of the rooms below with every file called as the person calls it."""
         named = self._file.sub(lambda one: self._names.get(one[0], self.title), text)
         return named.replace(self._folder, self.title)
+
+    def told_volume(self, volume: Volume) -> Volume:
+        """A volume whose slices are called as the person calls their files."""
+        return replace(volume, slices=tuple(replace(one, file=self.told(one.file)) for one in volume.slices))
 
     def told_of(self, found: VolumeFinding) -> VolumeFinding:
         """An answer in which every slice is called as the person calls it."""
