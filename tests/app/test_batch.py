@@ -62,7 +62,7 @@ def worked(desk: Desk, sent: object) -> list[Line]:
 
 
 def empty(inbox: Inbox) -> bool:
-    return not [one for one in inbox.folder.rglob("*") if one.is_file()]
+    return not [one for folder in (inbox.folder, inbox.work) for one in folder.rglob("*") if one.is_file()]
 
 
 @pytest.mark.parametrize("shared", [False, True])

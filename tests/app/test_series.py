@@ -70,7 +70,7 @@ def seen(desk: Desk, sent: object) -> Seen | UnreadableScan:
 
 
 def left(inbox: Inbox) -> list[Path]:
-    return [one for one in inbox.folder.rglob("*") if one.is_file()]
+    return [one for folder in (inbox.folder, inbox.work) for one in folder.rglob("*") if one.is_file()]
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +97,8 @@ def test_the_command_lines_answer(inbox, study, tiny_detector, expected, form):
 def test_nothing_of_our_folder_is_told(inbox, study, tiny_detector):
     files = {**files_of(study), "letter.txt": b"Dear colleague " * 30}
     html = series_html(seen(Desk(tiny_detector, inbox), handed(inbox, files)))
-    assert str(inbox.folder) not in html
-    assert inbox.folder.name not in html
+    assert str(inbox.work) not in html
+    assert inbox.work.name not in html
     assert "neither DICOM nor NIfTI" in html
 
 
@@ -121,7 +121,7 @@ def test_downloads_are_what_they_say(inbox, study, tiny_detector, expected):
     assert len(figures["curve"]) == 6
     assert figures["key_slice"]["file"].startswith("IM00")
     assert files["pdf"].data.startswith(b"%PDF")
-    assert str(inbox.folder) not in files["json"].data.decode()
+    assert str(inbox.work) not in files["json"].data.decode()
     assert pydicom.dcmread(io.BytesIO(files["sr"].data)).Modality == "SR"
     assert pydicom.dcmread(io.BytesIO(files["capture"].data)).Rows > 100
     html = series_html(shown)
@@ -143,7 +143,7 @@ def test_what_is_no_series_gets_its_cause(inbox, tiny_detector, files, cause):
     shown = seen(Desk(tiny_detector, inbox), handed(inbox, files))
     assert isinstance(shown, UnreadableScan)
     assert re.search(cause, shown.cause)
-    assert inbox.folder.name not in str(shown)
+    assert inbox.work.name not in str(shown)
     assert left(inbox) == []
 
 

@@ -15,7 +15,6 @@ from tumorscan.config import ReadLimits
 from tumorscan.errors import EnvironmentProblem, UnreadableScan
 
 EXAMPLES = "examples"
-HELD = "held-"
 STALE_SECONDS = 300.0
 """What was uploaded but never asked about (a client that left) may stand for so long."""
 
@@ -30,7 +29,8 @@ class Inbox:
     Gradio and what it brings to report nothing to anyone.
 
     Attributes:
-        folder: absolute; mode 0700.
+        folder: absolute; mode 0700. Gradio shows what is in it to whoever knows its path.
+        work: as private, and none of Gradio's: where `held` keeps what is being worked on.
         limits: what `take` refuses.
         max_upload: bytes of one upload, which may be a zip of many pictures or a whole series.
     """
@@ -38,6 +38,7 @@ class Inbox:
     def __init__(self, limits: ReadLimits | None = None, max_upload: int = 0) -> None:
         try:
             self.folder = Path(tempfile.mkdtemp(prefix="tumorscan-page-")).resolve()
+            self.work = Path(tempfile.mkdtemp(prefix="tumorscan-work-")).resolve()
         except OSError as error:
             raise EnvironmentProblem(
                 f"{tempfile.gettempdir()}: no private folder can be made ({error.strerror}): set TMPDIR"
@@ -88,7 +89,7 @@ class Inbox:
         Yields:
             Where each is now, in the same order and all in one folder; None for what is no upload or gone.
         """
-        folder = Path(tempfile.mkdtemp(prefix=HELD, dir=self.folder))
+        folder = Path(tempfile.mkdtemp(dir=self.work))
         try:
             yield [self._moved(path, folder / f"{place:05d}") for place, path in enumerate(paths)]
         finally:
@@ -111,10 +112,7 @@ class Inbox:
         stale = [
             file
             for file in self.folder.rglob("*")
-            if file.is_file()
-            and self.examples not in file.parents
-            and not any(one.name.startswith(HELD) for one in file.parents)
-            and _changed(file) <= limit
+            if file.is_file() and self.examples not in file.parents and _changed(file) <= limit
         ]
         for file in stale:
             self._remove(file)
@@ -123,7 +121,8 @@ class Inbox:
     def close(self) -> None:
         """Delete the folder and all that is in it; may be called more than once."""
         atexit.unregister(self.close)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in (self.folder, self.work):
+            shutil.rmtree(folder, ignore_errors=True)
         for name, value in self._before.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -143,7 +142,7 @@ class Inbox:
     def _moved(self, path: str, to: Path) -> Path | None:
         try:
             file = self._uploaded(path, path)
-            if not file.is_file() or any(one.name.startswith(HELD) for one in file.parents):
+            if not file.is_file():
                 return None
             file.rename(to)
         except (OSError, UnreadableScan):
