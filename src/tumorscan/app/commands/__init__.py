@@ -24,6 +24,7 @@ from tumorscan.app.commands import (
     prepare,
     report,
     train,
+    tumor_type,
 )
 
 
@@ -52,6 +53,7 @@ COMMANDS: dict[str, Command] = {
     "experiment": experiment,
     "export": export,
     "gate": gate,
+    "tumor-type": tumor_type,
     "predict": predict,
     "deliver": deliver,
     "report": report,
