@@ -267,3 +267,18 @@ def test_a_picture_comes_back_as_it_was(rng):
     for picture in (pixels, grey):
         image = Image.open(BytesIO(base64.b64decode(data_uri(picture).partition(",")[2])))
         assert np.array_equal(np.asarray(image.convert("RGB")), picture)
+
+
+@pytest.mark.parametrize(
+    ("english", "german"),
+    [
+        ("is empty (0 bytes): copy it again from its source", "ist leer (0 Byte)"),
+        ("got no answer: 128 pictures are waiting: try again in 3 s", "es warten schon 128 Bilder"),
+        ("no head: 3 of 4 slices are refused (blank 3)", "kein Kopf: 3 von 4"),
+        ("3 of 24 slices refused and left out", "3 von 24 Schichten abgelehnt"),
+        ("16 bit windowed from 7..900 to 0..255", "Fenster von 7..900"),
+    ],
+)
+def test_what_comes_from_below_is_said_in_german(english, german):
+    assert german in texts.below("de", english)
+    assert texts.below("en", english) == english

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tumorscan.app.inbox import Inbox
 from tumorscan.app.page.answer import Answer, answer_html, refusal_html
 from tumorscan.app.page.evidence import MISSING, evidence_of
+from tumorscan.app.page.one_slice import scan_of
 from tumorscan.app.service import Service
 from tumorscan.detect.rows import to_table
 from tumorscan.errors import BundleError, TumorscanError, UnreadableScan
-from tumorscan.read import read_bytes
 from tumorscan.types import Finding, OperatingPoint, Prepared, Scan
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Desk:
         detector = self.detector  # one for the whole answer, whatever bundle comes meanwhile
         with self.seat():
             start = time.perf_counter()
-            scan = read_bytes(data, name, self.inbox.limits)
+            scan = scan_of(data, name, self.inbox, detector)
             read = time.perf_counter()
             prepared = detector.prepare(scan, keep_steps=True)
             times = {

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tumorscan.app.page.words import Words
 
 _MOST_FILES: Final = 5000
-_WIDE, _HIGH, _LEFT, _TOP = 640, 170, 44, 12
+_WIDE, _HIGH, _LEFT, _TOP = 640, 176, 62, 14
 _PLOT_WIDE, _PLOT_HIGH = _WIDE - _LEFT - 8, _HIGH - _TOP - 30
 
 

@@ -16,7 +16,7 @@ DE: Final[dict[str, str]] = {
     "drop_picture": "MRT-Bild hier ablegen",
     "drop_click": "oder klicken, um eine Datei zu wählen",
     "paste": "Aus der Zwischenablage einfügen",
-    "hint_picture": "PNG, JPEG, BMP, TIFF oder WebP, 8 oder 16 Bit, oder eine DICOM-Datei; bis zu {size}.",
+    "hint_picture": "PNG, JPEG, BMP, TIFF oder WebP, 8 oder 16 Bit, DICOM oder NIfTI; bis zu {size}.",
     "hint_stays": "Es bleibt auf dem Rechner, der diese Seite liefert, und wird gelöscht, sobald es gelesen ist.",
     "sending": "Wird gesendet: {what}",
     "others_left": "Eines zur Zeit: die anderen wurden ausgelassen",

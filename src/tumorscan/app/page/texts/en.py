@@ -17,7 +17,7 @@ EN: Final[dict[str, str]] = {
     "drop_picture": "Drop an MRI picture",
     "drop_click": "or click to choose a file",
     "paste": "Paste from the clipboard",
-    "hint_picture": "PNG, JPEG, BMP, TIFF or WebP, 8 or 16 bit, or one DICOM file; up to {size}.",
+    "hint_picture": "PNG, JPEG, BMP, TIFF or WebP, 8 or 16 bit, DICOM or NIfTI; up to {size}.",
     "hint_stays": "It stays on the machine that serves this page and is deleted as soon as it is read.",
     "sending": "Sending {what}",
     "others_left": "One at a time: the others were left out",
