@@ -7,7 +7,7 @@ import socket
 import stat
 
 import pytest
-from conftest import ID, SR, mr_object, send, series_of, until
+from node_peers import ID, SR, mr_object, send, series_of, until
 from pydicom.uid import generate_uid
 
 from tumorscan.app.node.node import Node
@@ -147,7 +147,7 @@ def test_a_peer_that_answers_with_a_status(make_node, pacs, status, arrives):
 def test_a_delivery_that_was_given_up_is_made_when_the_study_is_sent_again(make_node, pacs, analysis):
     from dataclasses import replace
 
-    from conftest import FAST
+    from node_peers import FAST
 
     node = make_node(patience=replace(FAST, give_up=0.3))
     pacs.stop()
@@ -275,7 +275,7 @@ PROBLEMS = {
     "unreadable": (UnreadableScan("study", "holds no slice"), "failed: study: holds no slice"),
     "a fault of ours": (
         ValueError("SECRET"),
-        "failed: an error inside tumorscan (ValueError at conftest.py:",
+        "failed: an error inside tumorscan (ValueError at node_peers.py:",
     ),
 }
 

@@ -18,11 +18,13 @@ from tumorscan.app.commands import (
     gate,
     info,
     leaks,
+    node,
     phantom,
     predict,
     prepare,
     report,
     train,
+    tumor_type,
 )
 
 
@@ -51,10 +53,12 @@ COMMANDS: dict[str, Command] = {
     "experiment": experiment,
     "export": export,
     "gate": gate,
+    "tumor-type": tumor_type,
     "predict": predict,
     "deliver": deliver,
     "report": report,
     "app": app,
+    "node": node,
     "phantom": phantom,
     "info": info,
 }

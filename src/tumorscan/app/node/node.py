@@ -19,7 +19,7 @@ from tumorscan.app.node.worker import Analyse, Worker
 from tumorscan.errors import EnvironmentProblem
 
 # These tell values of headers and addresses with UIDs in them.
-_TALKATIVE = ("pydicom", "pynetdicom", "dicomweb_client", "highdicom", "urllib3")
+_TALKATIVE = ("pydicom", "pynetdicom", "dicomweb_client", "highdicom", "urllib3", "retrying")
 
 
 class Node:
@@ -81,7 +81,7 @@ class Node:
             self._threads.append(threading.Thread(target=self._guarded, args=(run,), daemon=True))
         for thread in self._threads:
             thread.start()
-        self.record.note("started", self._where(), **self.ledger.states())
+        self.record.note("started", self._where(), studies=self.ledger.states())
 
     def wait(self, seconds: float | None = None) -> bool:
         """Until it is told to stop, or a part of it has ended; True then."""
@@ -99,7 +99,7 @@ class Node:
             thread.join(self._settings.patience.stop)
         left = [thread for thread in self._threads if thread.is_alive()]
         words = "; the study at work is analysed anew at the next start" if left else ""
-        self.record.note("stopped", f"stopped{words}", **self.ledger.states())
+        self.record.note("stopped", f"stopped{words}", studies=self.ledger.states())
         if not left:
             self.store.close()
 

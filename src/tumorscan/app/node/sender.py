@@ -65,23 +65,20 @@ class Sender:
         if not deliveries:
             return False
         left = {one.id: one for one in deliveries}
+        became = ""
         try:
             for one in self._send(deliveries):
                 became = self._outbox.sent(one, time.time())
                 del left[one.id]
-                if became:
-                    self._record.note(
-                        "done",
-                        f"study {one.study[:12]}: all results delivered",
-                        study=one.study,
-                        state=became,
-                    )
-            problem = "" if not left else "some results were not taken"
+            problem = "some results were not taken"
         except (NotDelivered, WebDown) as error:
             problem = str(error)
         except Exception as error:  # noqa: BLE001 - whatever a peer's answer makes of the library: tried again
             problem = f"cannot be sent ({place(error)})"
         self._note(deliveries, left, problem)
+        if became:
+            study = deliveries[0].study
+            self._record.note("done", f"study {study[:12]}: all results delivered", study=study, state=became)
         self._delete_settled()
         return True
 

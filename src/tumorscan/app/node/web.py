@@ -18,6 +18,7 @@ from tumorscan.errors import EnvironmentProblem, require
 
 _CONNECT_AND_READ_SECONDS = (10.0, 120.0)
 _STUDY, _SERIES, _COUNT = "0020000D", "0020000E", "00201209"
+_PAGE = 200
 _ANY_SYNTAX = (("application/dicom", "*"),)
 
 
@@ -119,10 +120,7 @@ class Fetcher:
     def _listed(self, client: Any) -> Iterator[tuple[str, str, int]]:
         """Study, series and number of objects of every MR series that the filter lets through."""
         filters = filters_of(self._settings)
-        with _named():
-            studies = client.search_for_studies(search_filters=filters, get_remaining=True)
-        for one in studies:
-            study = _value(one, _STUDY)
+        for study in _all_studies(client, filters):
             with _named():
                 found = client.search_for_series(
                     study, search_filters={"Modality": "MR"}, fields=["NumberOfSeriesRelatedInstances"]
@@ -133,7 +131,7 @@ class Fetcher:
 
     def _counted(self, client: Any, study: str, series: str) -> int:
         with _named():
-            return len(client.search_for_instances(study, series, get_remaining=True))
+            return len(client.search_for_instances(study, series))
 
     def _is_due(self, series: str, count: int) -> bool:
         now = time.time()
@@ -167,6 +165,19 @@ class Fetcher:
             "fetched", f"{self._server}: study {key[:12]}: a series fetched: {words}",
             peer=self._server, studies=[key], objects=became,
         )  # fmt: skip
+
+
+def _all_studies(client: Any, filters: dict[str, str]) -> Iterator[str]:
+    """Page by page, whatever the server takes for a page; some know no offset and begin anew for ever."""
+    seen: dict[str, None] = {}
+    while True:
+        with _named():
+            page = client.search_for_studies(search_filters=filters, limit=_PAGE, offset=len(seen))
+        new = [uid for uid in (_value(one, _STUDY) for one in page) if uid and uid not in seen]
+        if not new:
+            return
+        seen.update(dict.fromkeys(new))
+        yield from new
 
 
 def filters_of(settings: NodeSettings) -> dict[str, str]:
