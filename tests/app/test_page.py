@@ -21,7 +21,7 @@ from tumorscan.app.page import draw_examples
 from tumorscan.app.page.answer import Answer
 from tumorscan.app.server import bind
 from tumorscan.app.site import SiteSettings, address, serve_site
-from tumorscan.errors import DataError, EnvironmentProblem, MissingExtra, UnreadableScan
+from tumorscan.errors import BundleError, DataError, EnvironmentProblem, MissingExtra, UnreadableScan
 from tumorscan.read import read_scan
 
 
@@ -266,3 +266,9 @@ def test_a_volume_that_is_damaged_gets_its_cause(page):
     answer = page.desk.attempt("cut.nii", lambda: data)
     assert isinstance(answer, UnreadableScan)
     assert str(page.inbox.work) not in str(answer)
+
+
+def test_a_second_bundle_that_is_none_is_refused_at_the_start(tiny_bundle, tmp_path):
+    settings = SiteSettings(port=0, model=tiny_bundle, compare=tmp_path / "nowhere")
+    with pytest.raises(BundleError, match="nowhere: no bundle here"):
+        serve_site(settings, say=lambda line: pytest.fail(f"said {line}"))

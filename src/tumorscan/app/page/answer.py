@@ -32,6 +32,7 @@ class Answer:
         points: that the bundle has, the detector's first.
         band: where nothing is said; None where the bundle has none.
         gated: the bundle has a gate.
+        report: the page for people as a PDF in a data address; empty where none was asked for.
     """
 
     scan: Scan
@@ -41,6 +42,7 @@ class Answer:
     points: Sequence[OperatingPoint]
     band: UncertainBand | None = None
     gated: bool = False
+    report: str = ""
 
 
 def answer_html(answer: Answer, language: str = "en") -> str:
@@ -50,7 +52,7 @@ def answer_html(answer: Answer, language: str = "en") -> str:
 <article class="ts-answer" lang="{language}" data-verdict="{escape(finding.verdict)}"
   data-probability="{"" if finding.probability is None else repr(finding.probability)}">
   <div class="ts-top">{_scan(answer, language)}<div class="ts-said">{_gate(answer, language)}
-  {_verdicts(answer, language)}</div></div>
+  {_verdicts(answer, language)}{_report(answer, language)}</div></div>
   <div class="ts-prepared">{_slider(answer, language)}
   {_steps(answer.prepared, language)}</div>
   {_details(answer, language)}
@@ -110,6 +112,16 @@ def _scan(answer: Answer, language: str) -> str:
   </span><button type="button" class="ts-button" data-remove>{html(language, "remove")}</button></figcaption>
   {controls(answer.evidence, language) if answer.finding.probability is not None else ""}
 </figure>"""
+
+
+def _report(answer: Answer, language: str) -> str:
+    """A button that asks for the report, or the report."""
+    text = say(language, "series_get_pdf")
+    if answer.report:
+        link = parts.download("tumorscan.pdf", answer.report, text).replace("<a ", "<a data-fresh ", 1)
+    else:
+        link = f'<button type="button" class="ts-button" data-report>{escape(text)}</button>'
+    return f'<p class="ts-downloads">{link}</p>'
 
 
 def _gate(answer: Answer, language: str) -> str:

@@ -192,7 +192,8 @@ def _duration(language: str, seconds: float) -> str:
 
 def _left(desk: Desk, language: str) -> str:
     limit = desk.inbox.max_upload
-    hint = say(language, "batch_hint", size=size_text(limit), count=MOST_FILES)
+    each = size_text(desk.inbox.limits.max_bytes)
+    hint = say(language, "batch_hint", each=each, size=size_text(limit), count=MOST_FILES)
     return zone_html(
         language,
         "ts-batch",

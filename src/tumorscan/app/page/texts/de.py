@@ -228,7 +228,7 @@ DE: Final[dict[str, str]] = {
     "compare_evidence": "Hinweise auf dem Bild, wie gelesen",
     "compare_evidence_alt": "{name} mit den Hinweisen in Farben",
     "batch_drop": "Bilder oder ein Zip ablegen",
-    "batch_hint": "Beliebig viele bis {count}: PNG, JPEG, BMP, TIFF, WebP, DICOM, oder ein Zip davon; je bis zu {size}.",
+    "batch_hint": "Bis zu {count} Bilder: PNG, JPEG, BMP, TIFF, WebP oder DICOM bis {each}, oder ein Zip davon bis {size}.",
     "batch_empty": "Noch keine Bilder. Hier wird eine Tabelle mit einer Zeile je Bild stehen.",
     "batch_running": "Die Bilder werden durchgesehen",
     "batch_done": "{done} von {total} fertig.",

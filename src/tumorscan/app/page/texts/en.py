@@ -225,7 +225,7 @@ EN: Final[dict[str, str]] = {
     "compare_evidence_alt": "{name} with the evidence in colours",
     # batch
     "batch_drop": "Drop pictures or a zip",
-    "batch_hint": "Any number up to {count}: PNG, JPEG, BMP, TIFF, WebP, DICOM, or a zip of them; up to {size} each.",
+    "batch_hint": "Up to {count} pictures: PNG, JPEG, BMP, TIFF, WebP or DICOM of up to {each}, or a zip of them of up to {size}.",
     "batch_empty": "No pictures yet. A table with a row for each will stand here.",
     "batch_running": "Working through the pictures",
     "batch_done": "{done} of {total} done.",
