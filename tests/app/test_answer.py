@@ -282,3 +282,25 @@ def test_a_picture_comes_back_as_it_was(rng):
 def test_what_comes_from_below_is_said_in_german(english, german):
     assert german in texts.below("de", english)
     assert texts.below("en", english) == english
+
+
+@pytest.mark.parametrize(
+    ("p", "shown", "count"),
+    [(1.0, "over 99.9 %", "nearly all"), (0.0, "under 0.1 %", "nearly none"), (0.42, "42.0 %", "about 42")],
+)
+def test_no_probability_is_said_to_be_certain(p, shown, count):
+    text = text_of(block(found(p, Verdict.TUMOR)))
+    assert f"Calibrated probability of a tumor {shown}" in text
+    assert f"{count} show a tumor" in text
+
+
+def test_the_kind_is_a_hint_with_the_verdict_tumor_alone():
+    finding = found(
+        0.95, Verdict.TUMOR, tumor_type={"glioma": 0.8, "other <b>": 0.2}, tumor_type_told="glioma"
+    )
+    html = block(finding, points=(POINT, replace(SPECIFIC, threshold=0.99)))
+    tumor, none = re.findall(r'<section class="ts-verdict.*?</section>', html, re.DOTALL)
+    assert "Hint at the kind: glioma (glioma 80 %, other &lt;b&gt; 20 %)" in text_of(tumor)
+    assert "Hint" not in none
+    unsure = block(replace(finding, tumor_type_told="not sure"), language="de")
+    assert "Hinweis auf die Art: nicht sicher (Gliom 80 %" in text_of(unsure)

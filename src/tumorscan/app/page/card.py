@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SHARES: Final = ("sensitivity", "specificity")
 _OF_TEST: Final = ("sensitivity", "specificity", "roc_auc", "average_precision", "brier", "ece")
+_OF_KINDS: Final = ("slice_accuracy", "patient_accuracy", "slice_said", "slice_said_accuracy")
 _ABSENT: Final = ("crossval", "reliability", "risk", "errors", "leak")
 
 
@@ -39,11 +40,12 @@ def card_html(manifest: Manifest, language: str = "en") -> str:
         _points(manifest, language),
         _external(manifest, language),
         _test(manifest, language),
+        _kinds(manifest, language),
         _absent(manifest, language),
         _made(manifest, language),
         _limits(language),
     )
-    body = "".join(f'<section class="ts-panel">{one}</section>' for one in sections)
+    body = "".join(f'<section class="ts-panel">{one}</section>' for one in sections if one)
     return f'<div class="ts-card" lang="{language}">{body}</div>'
 
 
@@ -137,6 +139,28 @@ def _test(manifest: Manifest, language: str) -> str:
         if name in figures
     ]
     return f"{heading}<p class='ts-quiet'>{looks}</p>{parts.table(rows)}"
+
+
+def _kinds(manifest: Manifest, language: str) -> str:
+    """How often the hint at the kind of tumor was right; nothing of a bundle that gives none."""
+    told = manifest.lineage.get("tumor_type")
+    if not isinstance(told, Mapping) or not isinstance(told.get("measured"), Mapping):
+        return ""
+    rows = [
+        (say(language, f"kind_{name}"), rate_html(language, _interval(told["measured"][name])))
+        for name in _OF_KINDS
+        if name in told["measured"]
+    ]
+    why = html(language, "kind_why")
+    where = html(language, "kind_measured", fitted=told.get("fitted_on", "-"), kept=told.get("kept_out", "-"))
+    return f"<h2>{html(language, 'kind')}</h2><p class='ts-quiet'>{why} {where}</p>{parts.table(rows)}"
+
+
+def rate_html(language: str, figure: Interval) -> str:
+    """A share with its interval as HTML; of one whose resamples all agree, the share alone."""
+    if math.isfinite(figure.value) and not math.isfinite(figure.low):
+        return html(language, "rate_alone", value=percent(language, figure.value))
+    return parts.rate(language, figure)
 
 
 def _absent(manifest: Manifest, language: str) -> str:

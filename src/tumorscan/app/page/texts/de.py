@@ -43,12 +43,17 @@ DE: Final[dict[str, str]] = {
     "verdict_NO_TUMOR": "KEIN TUMOR GEFUNDEN",
     "verdict_CANNOT_SAY": "KEINE AUSSAGE - bitte ansehen",
     "verdict_NOT_BRAIN_MRI": "KEIN MRT DES GEHIRNS",
+    "over": "über {value}",
+    "under": "unter {value}",
+    "about_count": "etwa {count}",
+    "nearly_all": "fast alle",
+    "nearly_none": "fast keine",
     "probability": "Kalibrierte Wahrscheinlichkeit eines Tumors",
     "scale_label": "Wahrscheinlichkeit eines Tumors {p}, Schwelle {t}",
     "threshold": "Schwelle",
     "reported_from": "ein Tumor wird ab einer Wahrscheinlichkeit von {t} gemeldet",
     "meaning_share": (
-        "Von 100 Bildern mit einer Wahrscheinlichkeit von {p} zeigen etwa {count} einen Tumor, soweit neue "
+        "Von 100 Bildern mit einer Wahrscheinlichkeit von {p} zeigen {count} einen Tumor, soweit neue "
         "Bilder denen gleichen, an denen das Modell kalibriert wurde."
     ),
     "meaning_none": (
@@ -266,8 +271,9 @@ DE: Final[dict[str, str]] = {
     "series_extent": "Verdächtig von Schicht {first} bis {last}.",
     "series_meaning": "Das höchste Mittel über benachbarte Schichten. Es liegt auf der Skala einer einzelnen Schicht und wurde nicht für ganze Serien kalibriert.",
     "series_key_evidence": "Die Hinweise gehören zur Schlüsselschicht und werden nur über ihr gezeigt.",
-    "series_type": "Hinweis auf die Art",
-    "series_type_why": "Nur falls es ein Tumor ist; ein Hinweis, keine Diagnose.",
+    "kind": "Hinweis auf die Art",
+    "kind_why": "Nur falls es ein Tumor ist, und von denen, die das Modell kennt; für die Forschung, keine Diagnose.",
+    "kind_unsure": "nicht sicher",
     "series_downloads": "Zum Herunterladen",
     "series_get_pdf": "Bericht (PDF)",
     "series_get_sr": "Strukturierter Bericht (DICOM SR)",
@@ -284,4 +290,10 @@ DE: Final[dict[str, str]] = {
     "type_glioma": "Gliom",
     "type_meningioma": "Meningeom",
     "type_pituitary": "Hypophysentumor",
+    "kind_measured": "Angepasst an {fitted}; gemessen an {kept}.",
+    "kind_slice_accuracy": "Richtig, von allen Schichten",
+    "kind_patient_accuracy": "Richtig, von allen Patienten",
+    "kind_slice_said": "Schichten, bei denen es sicher ist",
+    "kind_slice_said_accuracy": "Richtig, wo es sicher ist",
+    "rate_alone": "{value} (kein Intervall: alle Ziehungen stimmen überein)",
 }

@@ -44,12 +44,17 @@ EN: Final[dict[str, str]] = {
     "verdict_NO_TUMOR": "NO TUMOR",
     "verdict_CANNOT_SAY": "CANNOT SAY - please review",
     "verdict_NOT_BRAIN_MRI": "NOT A BRAIN MRI",
+    "over": "over {value}",
+    "under": "under {value}",
+    "about_count": "about {count}",
+    "nearly_all": "nearly all",
+    "nearly_none": "nearly none",
     "probability": "Calibrated probability of a tumor",
     "scale_label": "Probability of a tumor {p}, threshold {t}",
     "threshold": "threshold",
     "reported_from": "a tumor is reported from a probability of {t}",
     "meaning_share": (
-        "Of 100 pictures that get a probability of {p}, about {count} show a tumor, as far as new pictures "
+        "Of 100 pictures that get a probability of {p}, {count} show a tumor, as far as new pictures "
         "are like those that the model was calibrated on."
     ),
     "meaning_none": "No tumor found does not mean a healthy brain: the model looks for nothing else.",
@@ -264,8 +269,9 @@ EN: Final[dict[str, str]] = {
     "series_extent": "Suspicious from slice {first} to {last}.",
     "series_meaning": "The highest mean over a run of neighbouring slices. It is on the scale of a single slice and was not calibrated for whole series.",
     "series_key_evidence": "The evidence is that of the key slice and is shown over it alone.",
-    "series_type": "Hint of the kind",
-    "series_type_why": "Only if it is a tumor; a hint, no diagnosis.",
+    "kind": "Hint at the kind",
+    "kind_why": "Only if it is a tumor, and of those that the model knows; for research, no diagnosis.",
+    "kind_unsure": "not sure",
     "series_downloads": "Downloads",
     "series_get_pdf": "Report (PDF)",
     "series_get_sr": "Structured report (DICOM SR)",
@@ -282,4 +288,10 @@ EN: Final[dict[str, str]] = {
     "type_glioma": "glioma",
     "type_meningioma": "meningioma",
     "type_pituitary": "pituitary tumor",
+    "kind_measured": "Fitted on {fitted}; measured on {kept}.",
+    "kind_slice_accuracy": "Right, of all slices",
+    "kind_patient_accuracy": "Right, of all patients",
+    "kind_slice_said": "Slices where it is sure",
+    "kind_slice_said_accuracy": "Right, where it is sure",
+    "rate_alone": "{value} (no interval: all resamples agree)",
 }

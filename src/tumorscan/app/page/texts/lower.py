@@ -165,8 +165,8 @@ _TABLE: Final = (
         r"kein Kopf: \1 von \2 Schichten sind abgelehnt (\3)",
     ),
     (
-        r"is no DICOM: results have no study to go into; .*",
-        r"ist kein DICOM: für DICOM-Ergebnisse gibt es keine Studie; Bericht und Zahlen gibt es trotzdem",
+        r"came as NIfTI: DICOM objects need the study that they belong to",
+        r"kam als NIfTI: DICOM-Objekte brauchen die Studie, zu der sie gehören",
     ),
     (
         r"has no key slice that results could point at \(.*\)",
