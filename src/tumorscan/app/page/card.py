@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from tumorscan.app.page import parts
+from tumorscan.app.page.curves import curves_html
 from tumorscan.app.page.texts import below, html, number, percent, say
 from tumorscan.app.page.widgets import block
 from tumorscan.jsonable import interval_from
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _SHARES: Final = ("sensitivity", "specificity")
 _OF_TEST: Final = ("sensitivity", "specificity", "roc_auc", "average_precision", "brier", "ece")
 _OF_KINDS: Final = ("slice_accuracy", "patient_accuracy", "slice_said", "slice_said_accuracy")
+_OF_CURVES: Final = ("reliability", "risk")
 _ABSENT: Final = ("crossval", "reliability", "risk", "errors", "leak")
 
 
@@ -40,6 +42,7 @@ def card_html(manifest: Manifest, language: str = "en") -> str:
         _points(manifest, language),
         _external(manifest, language),
         _test(manifest, language),
+        curves_html(manifest, language),
         _kinds(manifest, language),
         _absent(manifest, language),
         _made(manifest, language),
@@ -165,7 +168,9 @@ def rate_html(language: str, figure: Interval) -> str:
 
 def _absent(manifest: Manifest, language: str) -> str:
     """What a reader would want to know and the bundle does not hold, with what measures it."""
-    rows = [(say(language, f"absent_{name}"), html(language, f"absent_{name}_how")) for name in _ABSENT]
+    drawn = _OF_CURVES if isinstance(manifest.metrics.get("curves"), Mapping) else ()
+    missing = [name for name in _ABSENT if name not in drawn]
+    rows = [(say(language, f"absent_{name}"), html(language, f"absent_{name}_how")) for name in missing]
     if "controls" not in manifest.metrics:
         rows.append((say(language, "absent_controls"), html(language, "absent_controls_how")))
     heading, why = html(language, "card_absent"), html(language, "card_absent_why")

@@ -296,4 +296,13 @@ DE: Final[dict[str, str]] = {
     "kind_slice_said": "Schichten, bei denen es sicher ist",
     "kind_slice_said_accuracy": "Richtig, wo es sicher ist",
     "rate_alone": "{value} (kein Intervall: alle Ziehungen stimmen überein)",
+    "curves": "Kurven des eigenen Testteils",
+    "curve_reliability_alt": "Anteil der Tumoren über der genannten Wahrscheinlichkeit; die Zahlen stehen in der Tabelle darunter",
+    "curve_reliability_why": "Genannte Wahrscheinlichkeit (quer) gegen den gefundenen Anteil der Tumoren (hoch), mit 95-%-Intervallen. Auf der Linie bedeuten 30 % auch 30 von 100.",
+    "curve_risk_alt": "Anteil falscher Befunde über dem Anteil der Bilder, die einen bekommen",
+    "curve_risk_why": "Anteil der Bilder mit Befund (quer) gegen den Anteil falscher Befunde darunter (hoch), die sichersten zuerst.",
+    "curve_figures": "Die Zahlen",
+    "curve_given": "Genannte Wahrscheinlichkeit",
+    "curve_found": "Anteil der Tumoren",
+    "curve_count": "Bilder",
 }

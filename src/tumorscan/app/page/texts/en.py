@@ -294,4 +294,13 @@ EN: Final[dict[str, str]] = {
     "kind_slice_said": "Slices where it is sure",
     "kind_slice_said_accuracy": "Right, where it is sure",
     "rate_alone": "{value} (no interval: all resamples agree)",
+    "curves": "Curves of its own test split",
+    "curve_reliability_alt": "Share of tumors over the probability that was given; the figures are in the table below",
+    "curve_reliability_why": "Given probability (across) against the share of tumors that was found (up), with 95 % intervals. On the line, 30 % means 30 in 100.",
+    "curve_risk_alt": "Share of wrong verdicts over the share of pictures that get one",
+    "curve_risk_why": "Share of pictures that get a verdict (across) against the share of wrong verdicts among them (up), the surest first.",
+    "curve_figures": "The figures",
+    "curve_given": "Given probability",
+    "curve_found": "Share of tumors",
+    "curve_count": "Pictures",
 }
