@@ -198,7 +198,11 @@ def test_headers_at_hand_are_taken_and_no_file_is_read(told: Told) -> None:
     for one in told.volume.slices:
         Path(one.file).unlink()
     by_uid = {one.uid: drawn.header(number) for number, one in enumerate(told.volume.slices)}
+    for one in by_uid.values():
+        del one.SliceThickness, one.AccessionNumber
+    before = [one.to_json() for one in by_uid.values()]
     assert len(deliver_objects(told, headers=lambda one: by_uid[one.uid])) == len(KINDS)
+    assert [one.to_json() for one in by_uid.values()] == before  # they are the caller's
 
 
 # What an odd header lacks, and what then happens: an object is left out with a reason, or nothing changes.
@@ -209,6 +213,9 @@ ODD = {
     "no patient": (dict.fromkeys(("PatientID", "PatientName", "PatientBirthDate", "PatientSex")), "", ""),
     "a sex of its own": ({"PatientSex": "?"}, "", ""),
     "a birth date in words": ({"PatientBirthDate": "May"}, "", ""),
+    "no thickness": (dict.fromkeys(("SliceThickness", "SpacingBetweenSlices")), "", ""),
+    "no samples": ({"SamplesPerPixel": None}, "", ""),
+    "no position": ({"ImagePositionPatient": None}, "map", "the source has no ImagePositionPatient"),
     "no dates": (dict.fromkeys(("StudyDate", "StudyTime", "AcquisitionDate", "AcquisitionTime")), "", ""),
     "no manufacturer": ({"Manufacturer": None}, "", ""),
     "no study ID": (dict.fromkeys(("StudyID", "AccessionNumber", "ReferringPhysicianName")), "", ""),
@@ -306,7 +313,7 @@ REFUSED = {
     "another file": (_another, r"2\.dcm: is another picture"),
     "another size": (
         lambda told, _: replace(told, volume=replace(told.volume, values=told.volume.values[:, :60])),
-        "rows and columns",
+        r"1\.dcm: its rows and columns",
     ),
 }
 
@@ -387,7 +394,7 @@ def test_no_turn_loses_a_pixel() -> None:
         header = pydicom.Dataset()
         header.Rows, header.Columns, header.ImageOrientationPatient = 3, 4, list(orientation)
         shown = turn_of(orientation).apply(stored)
-        placed = Placed(Source(header, None, 0), shown.shape)
+        placed = Placed(Source("drawn", header, None, 0), shown.shape)
         assert (placed.stored(shown) == stored).all()
         row, column = np.argwhere(shown == 6)[0]  # stored at row 1, column 2
         assert placed.points(np.array([[column + 0.5, row + 0.5]])).tolist() == [[2.5, 1.5]]
