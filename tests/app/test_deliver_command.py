@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -154,7 +155,23 @@ def _another_picture(said: Path, picture: Path, folder: Path) -> list[str]:
     return [str(file)]
 
 
+def test_a_page_of_a_study_s_answer(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(study), "--json"]) == 0
+    file = tmp_path / "study.json"
+    file.write_text(capsys.readouterr().out)
+    assert main(["report", str(file), "--pdf", str(tmp_path / "page.pdf")]) == 0
+    assert main(["report", str(file), "--pdf", str(tmp_path / "page.pdf"), "--series", "2"]) == 2
+    assert "has 1 answers" in capsys.readouterr().err
+    changed = json.loads(file.read_text())
+    changed["volumes"][0]["probability"] = 0.4
+    file.write_text(json.dumps(changed, indent=1))
+    assert main(["report", str(file), "--pdf", str(tmp_path / "page.pdf")]) == 4
+    assert "answer for it anew" in capsys.readouterr().err
+
+
 REFUSED = {
+    "no study's answer": (_written('{"file": "a", "volumes": [3]}'), 3, "is no answer of `predict --json`"),
+    "a list": (_written('{"file": "a"}\n[1]'), 3, "is damaged JSON"),
     "no such file": (lambda *_: ["nowhere.png"], 3, "nowhere.png: does not exist"),
     "two answers": (
         lambda said, picture, folder: _written(said.read_text() * 2)(said, picture, folder),
@@ -228,3 +245,21 @@ def test_arguments_are_refused_before_any_work(
     assert main(["deliver", str(study), "--out", str(tmp_path / "out"), *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_a_real_series_gives_objects_that_dciodvfy_accepts_and_names_no_one(
+    data_dir: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    dciodvfy = shutil.which("dciodvfy")
+    if not dciodvfy:
+        pytest.skip("dciodvfy is not installed (Debian: dicom3tools)")
+    source = data_dir / "volumes" / "dicom_t1_healthy"
+    assert main(["deliver", str(source), "--out", str(tmp_path)]) == 0
+    shown = "".join(capfd.readouterr())
+    assert "TUMOR DETECTED" not in shown
+    assert str(dcmread(next(source.iterdir()), stop_before_pixels=True).PatientName) not in shown
+    for file in tmp_path.iterdir():
+        checked = subprocess.run([dciodvfy, "-new", file], capture_output=True, text=True, check=False)
+        assert "Error" not in checked.stdout + checked.stderr

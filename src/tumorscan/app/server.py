@@ -77,7 +77,7 @@ def make_app(blocks: Any, inbox: Inbox) -> Any:
         path="/",
         show_error=False,
         # One more than the reader takes, so that it is the reader who refuses, in its own words.
-        max_file_size=inbox.limits.max_bytes + 1,
+        max_file_size=inbox.max_upload + 1,
         footer_links=[],
         run_history=False,
         enable_monitoring=False,

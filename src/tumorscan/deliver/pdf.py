@@ -134,12 +134,18 @@ def _pictures(pen: Pen, sheet: Sheet) -> None:
         x = _LEFT + number * (wide + 4)
         pen.pdf.set_fill_color(0)
         pen.pdf.rect(x, pen.y, wide, high, style="F")
-        image = Image.fromarray(_enlarged(picture))
+        image = _image(_enlarged(picture))
         pen.pdf.image(image, x, pen.y, wide, high, keep_aspect_ratio=True, alt_text=latin(caption))
         pen.pdf.set_font("helvetica", "", 8)
         pen.pdf.set_xy(x, pen.y + high + 0.5)
         pen.pdf.cell(wide, 4, latin(caption))
     pen.y += high + 6
+
+
+def _image(picture: Picture) -> Image.Image:
+    """A picture to be embedded; a grey one takes a third of the room."""
+    grey = (picture[..., 0] == picture[..., 1]).all() and (picture[..., 0] == picture[..., 2]).all()
+    return Image.fromarray(picture[..., 0] if grey else picture)
 
 
 def _explained(sheet: Sheet) -> Picture:
@@ -183,9 +189,13 @@ def _table(pen: Pen, sheet: Sheet) -> None:
 
 
 def _height(pdf: Any, rows: list[tuple[str, str]], size: float) -> float:
-    pdf.set_font("helvetica", "", size)
     return sum(
-        0.22 * size
-        + float(pdf.multi_cell(_WIDTH - _NAMES, 0.45 * size, latin(text), dry_run=True, output="HEIGHT"))
-        for _, text in rows
+        0.22 * size + max(_lines(pdf, name, _NAMES - 2, size, "B"), _lines(pdf, text, _WIDTH - _NAMES, size))
+        for name, text in rows
     )
+
+
+def _lines(pdf: Any, text: str, width: float, size: float, style: str = "") -> float:
+    """How high a text gets, in mm."""
+    pdf.set_font("helvetica", style, size)
+    return float(pdf.multi_cell(width, 0.45 * size, latin(text), dry_run=True, output="HEIGHT"))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,12 @@ _EXPECTED = (
 _NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 _UID = re.compile(r"[0-9.]{3,64}")
 _DATE, _TIME = re.compile(r"\d{8}"), re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?")
+_FORMS = {
+    "PatientBirthDate": _DATE,
+    "StudyDate": _DATE,
+    "StudyTime": _TIME,
+    "PatientSex": re.compile("[MFO]"),
+}
 _EPOCH = ("19700101", "000000")
 
 
@@ -39,11 +48,13 @@ class Source:
     """A slice as its file describes it.
 
     Attributes:
+        file: its name.
         dataset: the file's header as a pydicom Dataset without pixels, completed.
         frame: number of the slice in a multi-frame file, from 1; None in a file of one frame.
         index: in the volume.
     """
 
+    file: str
     dataset: Any
     frame: int | None
     index: int
@@ -93,6 +104,18 @@ class Source:
         return _EPOCH
 
 
+def quiet_highdicom() -> None:
+    """The libraries keep their warnings to themselves: those quote what stands in a header, a name even.
+
+    Raises:
+        MissingExtra: the extra `dicom` is not installed.
+    """
+    require("highdicom", "dicom")
+    for package in ("highdicom", "pydicom"):
+        warnings.filterwarnings("ignore", module=rf"{package}(\.|$)")
+        logging.getLogger(package).setLevel(logging.CRITICAL)
+
+
 def check_dicom(volume: Volume) -> None:
     """Refuse what has no study.
 
@@ -118,7 +141,7 @@ def load_sources(
         MissingExtra: the extra `dicom` is not installed.
     """
     check_dicom(volume)
-    require("pydicom", "dicom")
+    quiet_highdicom()
     files: dict[str, Any] = {}
     sources = {}
     for index in sorted(set(indices)):
@@ -126,7 +149,7 @@ def load_sources(
         if origin.file not in files:
             files[origin.file] = _completed(origin, headers(origin) if headers else _read(origin.file))
         frame = None if origin.frame is None else origin.frame + 1
-        sources[index] = Source(files[origin.file], frame, index)
+        sources[index] = Source(origin.file, files[origin.file], frame, index)
     return sources
 
 
@@ -162,20 +185,49 @@ def _completed(origin: Slice, header: Any) -> Any:
     Raises:
         UnreadableScan: a UID is absent, or is not that of the slice that was read.
     """
-    from copy import copy
+    from pydicom.multival import MultiValue
 
-    dataset = copy(header)
+    dataset = deepcopy(header)  # a shallow copy of pydicom's shares its elements
+    for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData"):
+        dataset.pop(keyword, None)
     for keyword in _NEEDED:
         if not _UID.fullmatch(str(dataset.get(keyword) or "")):
             raise UnreadableScan(origin.file, f"has no {keyword}, so that nothing can refer to it")
     if origin.uid and str(dataset.SOPInstanceUID) != origin.uid:
         raise UnreadableScan(origin.file, "is another picture than the one that was read: run it again")
+    _take_out_odd(dataset)
     for keyword in _EXPECTED:
-        if keyword not in dataset:
-            setattr(dataset, keyword, "")
-    for keyword, form in (("PatientBirthDate", _DATE), ("StudyDate", _DATE), ("StudyTime", _TIME)):
+        value = dataset.get(keyword)
+        if value is None or isinstance(value, list | MultiValue):
+            setattr(dataset, keyword, str(value[0]) if value else "")
+    dataset.SamplesPerPixel = 1  # or it would not have been read
+    return dataset
+
+
+def _take_out_odd(dataset: Any) -> None:
+    """Take out what stands in a form that it must not have, and would not be valid in results either."""
+    for keyword, form in _FORMS.items():
         if not form.fullmatch(str(dataset.get(keyword) or "").strip()):
             setattr(dataset, keyword, "")
-    if dataset.PatientSex not in ("M", "F", "O", ""):
-        dataset.PatientSex = ""
-    return dataset
+    if not _UID.fullmatch(str(dataset.get("FrameOfReferenceUID") or "")):
+        dataset.pop("FrameOfReferenceUID", None)
+    for keyword in ("SliceThickness", "SpacingBetweenSlices"):
+        if not isinstance(dataset.get(keyword), int | float):
+            dataset.pop(keyword, None)
+    for element in list(dataset.group_dataset(0x0010)):
+        if element.keyword not in _EXPECTED and not _valid(element):
+            del dataset[element.tag]
+
+
+def _valid(element: Any) -> bool:
+    """Whether a value of a patient's data has the form of its kind; what has not is not handed on."""
+    from pydicom import config
+    from pydicom.valuerep import validate_value
+
+    many = element.value if isinstance(element.value, list | tuple) else [element.value]
+    try:
+        for one in many:
+            validate_value(element.VR, str(one), config.RAISE)
+    except ValueError:
+        return False
+    return True
