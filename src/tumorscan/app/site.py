@@ -13,6 +13,7 @@ from tumorscan.app.guard.asgi import App, Receive, Scope, Send
 from tumorscan.app.guard.front import Guard, Rules
 from tumorscan.app.guard.hosts import is_loopback
 from tumorscan.app.guard.tokens import VARIABLE
+from tumorscan.app.heap import hold_heap
 from tumorscan.app.inbox import Inbox
 from tumorscan.app.jobs import Jobs
 from tumorscan.app.server import bind, make_app, make_server
@@ -82,6 +83,7 @@ def serve_site(settings: SiteSettings, *, say: Callable[[str], None]) -> None:
         EnvironmentProblem: the port is in use or not ours to take, or there is no such address.
         MissingExtra: Gradio is not installed.
     """
+    hold_heap()
     listening = bind(settings.host, settings.port)
     # Before Gradio is imported, which reads then where it may write.
     inbox = Inbox(settings.limits, settings.rules.bodies.most)

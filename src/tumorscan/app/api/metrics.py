@@ -24,9 +24,11 @@ class Metrics:
         for collector in (prometheus.ProcessCollector, prometheus.PlatformCollector):
             collector(registry=registry)
         self._answers = prometheus.Counter(
-            "tumorscan_answers", "Pictures answered, by verdict", ["verdict"], registry=registry
+            "tumorscan_answers", "Pictures that the API answered, by verdict", ["verdict"], registry=registry
         )
-        self._unread = prometheus.Counter("tumorscan_unread", "Files without an answer", registry=registry)
+        self._unread = prometheus.Counter(
+            "tumorscan_unread", "Files that the API could not answer", registry=registry
+        )
         self._requests = prometheus.Histogram(
             "tumorscan_request_seconds",
             "Requests to the API, upload and wait included",
