@@ -10,7 +10,7 @@ _BLOCK = 1024 * 1024
 
 
 def hold_heap() -> bool:
-    """Let threads share two arenas, and give large blocks back when they are freed; whether that was possible.
+    """Let threads share two arenas, and give large blocks back when freed; whether that was possible.
 
     By default glibc opens arenas as threads come, and keeps in each what its largest picture took: measured
     with the pictures of kaggle253, some 200 MB after a thousand answers, and still rising; so it stays flat.
