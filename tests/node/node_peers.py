@@ -27,7 +27,7 @@ SC = "1.2.840.10008.5.1.4.1.1.7"
 SR = "1.2.840.10008.5.1.4.1.1.88.33"
 NAME, ID = "SECRETNAME^ANNA", "SECRET4711"
 FAST = Patience(
-    quiet=0.3, dropped=1.5, first_retry=0.2, longest_retry=0.4, poll=0.3, keep_failed=600, stop=20
+    quiet=0.2, dropped=1.5, first_retry=0.2, longest_retry=0.4, poll=0.3, keep_failed=600, stop=20
 )
 
 
@@ -102,6 +102,8 @@ class Pacs:
         return Peer("PACS", "127.0.0.1", self.port)
 
     def start(self) -> None:
+        if self._server:
+            return
         entity = AE(ae_title="PACS")
         entity.supported_contexts = AllStoragePresentationContexts[:120]
         entity.add_supported_context("1.2.840.10008.1.1")

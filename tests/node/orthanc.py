@@ -52,7 +52,7 @@ class Orthanc:
             "DicomAlwaysAllowFind": True,
             "LuaScripts": [str(self.folder / "route.lua")] if route_to else [],
             "Plugins": [str(PLUGIN)], "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
-            "ConcurrentJobs": 2, "HttpThreadsCount": 4,
+            "DicomAssociationCloseDelay": 1, "ConcurrentJobs": 2, "HttpThreadsCount": 4,
         }))  # fmt: skip
         log = (self.folder / "log.txt").open("ab")
         self._process = subprocess.Popen([PROGRAM, str(self.folder / "orthanc.json")], stdout=log, stderr=log)

@@ -64,6 +64,7 @@ def happened(tmp_path: Path, event: str) -> int:
     return [one["event"] for one in audit(tmp_path)].count(event)
 
 
+@pytest.mark.slow
 def test_the_whole_loop(orthanc, run_node, tmp_path):
     """Scanner -> Orthanc -> node, which is killed at work and started again -> Orthanc, same study."""
     port = free_port()
