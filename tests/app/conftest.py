@@ -24,9 +24,10 @@ class Served:
     def uploads(self) -> list[Path]:
         """What stands on disk besides the drawn examples and an empty folder that Gradio makes for itself."""
         known = (self.inbox.examples, self.inbox.folder / "vibe_edit_history")
-        return [
+        kept = [
             one for one in self.inbox.folder.rglob("*") if one not in known and known[0] not in one.parents
         ]
+        return kept + list(self.inbox.work.rglob("*"))
 
 
 @pytest.fixture(scope="session")
@@ -41,10 +42,11 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def page(tiny_bundle) -> Iterator[Served]:
+def page(tiny_bundle, tmp_path_factory) -> Iterator[Served]:
     """The page on a free port behind the guard of the site, with a limit of `LIMIT` bytes."""
     from tumorscan.app.desk import Desk
     from tumorscan.app.inbox import Inbox
+    from tumorscan.app.jobs import Jobs
     from tumorscan.app.site import SiteSettings, make_site, open_service
 
     settings = SiteSettings(model=tiny_bundle, limits=ReadLimits(max_bytes=LIMIT))
@@ -53,7 +55,11 @@ def page(tiny_bundle) -> Iterator[Served]:
     from tumorscan.app.api.metrics import Metrics
 
     service = open_service(settings)
-    with in_thread(make_site(service, inbox, settings, Metrics())) as url:
+    volumes = tmp_path_factory.mktemp("volumes")
+    with in_thread(
+        make_site(service, inbox, settings, jobs=Jobs(), volumes=volumes, metrics=Metrics())
+    ) as url:
         yield Served(url, Desk(service, inbox), inbox)
     service.close()
     assert not inbox.folder.exists(), "the private folder outlived the server"
+    assert not inbox.work.exists(), "the other one did"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -228,3 +229,21 @@ def test_arguments_are_refused_before_any_work(
     assert main(["deliver", str(study), "--out", str(tmp_path / "out"), *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_a_real_series_gives_objects_that_dciodvfy_accepts_and_names_no_one(
+    data_dir: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    dciodvfy = shutil.which("dciodvfy")
+    if not dciodvfy:
+        pytest.skip("dciodvfy is not installed (Debian: dicom3tools)")
+    source = data_dir / "volumes" / "dicom_t1_healthy"
+    assert main(["deliver", str(source), "--out", str(tmp_path)]) == 0
+    shown = "".join(capfd.readouterr())
+    assert "TUMOR DETECTED" not in shown
+    assert str(dcmread(next(source.iterdir()), stop_before_pixels=True).PatientName) not in shown
+    for file in tmp_path.iterdir():
+        checked = subprocess.run([dciodvfy, "-new", file], capture_output=True, text=True, check=False)
+        assert "Error" not in checked.stdout + checked.stderr

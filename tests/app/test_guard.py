@@ -342,6 +342,20 @@ def test_gives_up_on_who_sends_too_slowly(anyone, drip):
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\nHost: loc"])
+def test_hangs_up_on_who_does_not_say_what_it_wants(monkeypatch, start):
+    monkeypatch.setattr("tumorscan.app.server._HEADER_SECONDS", 0.3)
+    with in_thread(Guard(echo, Rules())) as url:
+        host, _, port = url[7:].partition(":")
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as line:
+            line.sendall(start)
+            assert line.recv(10) == b""
+        with httpx.Client(base_url=url, timeout=PATIENCE) as patient:
+            assert patient.get("/").status_code == 200
+            time.sleep(0.6)
+            assert patient.get("/").status_code == 200, "who asked once may be silent for a while"
+
+
 def test_who_leaves_while_sending_is_no_error(anyone):
     host, _, port = anyone[7:].partition(":")
     with socket.create_connection((host, int(port)), timeout=PATIENCE) as line:

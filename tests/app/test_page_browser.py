@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlparse
 
+import numpy as np
 import pytest
 from handed_in import BAD_FILES, PICTURES
 
@@ -95,6 +96,17 @@ def tab(shared, page) -> Iterator[object]:
     shared.tab.unroute_all()
     quiet(shared)
     assert page.uploads() == []
+
+
+@pytest.fixture(scope="module")
+def series(tmp_path_factory) -> list[Path]:
+    """The files of a drawn head."""
+    pytest.importorskip("pydicom")
+    from tumorscan.data.phantom_study import write_study
+
+    folder = tmp_path_factory.mktemp("series") / "head"
+    write_study(folder, 3, slices=8, tumor=True)
+    return sorted(folder.iterdir())
 
 
 def quiet(seen: Seen) -> None:
@@ -312,7 +324,7 @@ def serious(tab) -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_is_in_the_way_of_anyone(browser, page, pictures, scheme):
+def test_nothing_serious_is_in_the_way_of_anyone(browser, page, pictures, series, scheme):
     seen = opened(browser, page, color_scheme=scheme)
     tab = seen.tab
     tab.set_input_files("#ts-file", pictures / "plain.png")
@@ -327,6 +339,16 @@ def test_nothing_serious_is_in_the_way_of_anyone(browser, page, pictures, scheme
     show(tab, "Compare")
     tab.set_input_files("#ts-compare-file", pictures / "plain.png")
     tab.locator("#ts-compare-answer .ts-difference").wait_for()
+    tab.wait_for_timeout(500)
+    assert serious(tab) == []
+    show(tab, "Batch")
+    tab.set_input_files("#ts-batch-file", [pictures / "plain.png", pictures / "text.png"])
+    tab.locator("#ts-batch-answer table").wait_for()
+    tab.wait_for_timeout(500)
+    assert serious(tab) == []
+    show(tab, "Series")
+    tab.set_input_files("#ts-series-file", series)
+    tab.locator("#ts-series-answer .ts-viewer[data-shown]").wait_for(timeout=60_000)
     tab.wait_for_timeout(500)
     assert serious(tab) == []
     tab.context.close()
@@ -382,3 +404,100 @@ def test_two_people_do_not_see_each_others_pictures(browser, page, pictures):
         seen.tab.context.close()
         quiet(seen)
     assert page.uploads() == []
+
+
+def test_a_batch_is_a_table_that_sorts_and_downloads(tab, pictures, tiny_detector):
+    show(tab, "Batch")
+    names = [*PICTURES, "text.png", "large.bmp"]
+    tab.set_input_files("#ts-batch-file", [pictures / name for name in names])
+    table = tab.locator("#ts-batch-answer table")
+    table.wait_for(timeout=60_000)
+    rows = table.locator("tbody tr")
+    assert [rows.nth(i).locator("th").inner_text() for i in range(len(names))] == names
+    assert "is text" in rows.nth(len(PICTURES)).inner_text()
+    assert "more than the limit" in rows.nth(len(PICTURES) + 1).inner_text()
+    assert rows.locator("img").count() == len(PICTURES)
+    values = "(all) => all.map((one) => Number(one.cells[3].dataset.value))"
+    head = table.locator("[data-sort='3']")
+    head.focus()
+    tab.keyboard.press("Enter")
+    rising = rows.evaluate_all(values)
+    assert rising == sorted(rising)
+    tab.keyboard.press("Enter")
+    assert rows.evaluate_all(values) == rising[::-1]
+    assert table.locator("th[aria-sort=descending]").count() == 1
+    with tab.expect_download() as saved:
+        tab.locator("#ts-batch-answer a[download$='.csv']").click()
+    lines = Path(saved.value.path()).read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1 + len(names)
+    expected = tiny_detector.find(read_scan(pictures / "plain.png")).probability
+    assert f"{expected:.4f}" in lines[1]
+
+
+def test_a_batch_is_stopped_by_its_button(browser, page, pictures):
+    seen = opened(browser, page)
+    tab = seen.tab
+    show(tab, "Batch")
+    data = (pictures / "plain.png").read_bytes()
+    many = [{"name": f"{number:03d}.png", "mimeType": "image/png", "buffer": data} for number in range(150)]
+    tab.set_input_files("#ts-batch-file", many)
+    tab.locator("[data-stop]").click(timeout=60_000)
+    answer = tab.locator("#ts-batch-answer .ts-batch")
+    answer.wait_for(timeout=60_000)
+    done = answer.locator("tbody tr").count()
+    assert done == 150 or "Stopped" in answer.inner_text()
+    tab.context.close()
+    quiet(seen)
+    assert page.uploads() == []
+
+
+def test_a_series_is_looked_through_without_the_server(tab, series, tiny_detector):
+    from tumorscan.detect.volume import find_volume
+    from tumorscan.read.study import read_study
+
+    show(tab, "Series")
+    tab.set_input_files("#ts-series-file", series)
+    answer = tab.locator("#ts-series-answer")
+    viewer = answer.locator(".ts-viewer[data-ready=all]")
+    viewer.wait_for(timeout=60_000)
+    (volume,) = read_study(series[0].parent).volumes
+    found = find_volume(tiny_detector, volume)
+    shown = float(answer.locator("article").get_attribute("data-probability"))
+    assert shown == pytest.approx(found.finding.probability, abs=1e-6)
+    assert viewer.get_attribute("data-shown") == str(found.key_slice)
+    requests = []
+    tab.on("request", lambda request: requests.append(request.url))
+    slider = answer.locator("[data-slice]")
+    slider.focus()
+    tab.keyboard.press("Home")
+    tab.keyboard.press("ArrowRight")
+    answer.locator(".ts-viewer[data-shown='1']").wait_for()
+    grey = "(one) => Array.from(one.getContext('2d').getImageData(0, 0, one.width, one.height).data.filter((_, i) => i % 4 === 0))"
+    drawn = answer.locator("canvas").evaluate(grey)
+    assert abs(np.array(drawn).reshape(volume.values.shape[1:]) - volume.grey(1).astype(int)).max() <= 3
+    answer.locator("[data-width]").evaluate(
+        "(one) => { one.value = one.min; one.dispatchEvent(new Event('input', {bubbles: true})); }"
+    )
+    assert answer.locator("canvas").evaluate(grey) != drawn
+    answer.locator("[data-reset]").click()
+    assert answer.locator("canvas").evaluate(grey) == drawn
+    box = answer.locator("[data-curve]").bounding_box()
+    answer.locator("[data-curve]").click(position={"x": box["width"] * 0.97, "y": box["height"] / 2})
+    answer.locator(".ts-viewer[data-shown='7']").wait_for()
+    answer.locator("button[data-key]").click()
+    answer.locator(f".ts-viewer[data-shown='{found.key_slice}']").wait_for()
+    assert [url for url in requests if not url.startswith("data:")] == []
+    with tab.expect_download() as saved:
+        answer.locator("a[download$='.json']").click()
+    assert "probability" in Path(saved.value.path()).read_text(encoding="utf-8")
+    answer.locator("[data-remove]").click()
+    answer.locator(".ts-empty").wait_for()
+
+
+def test_what_is_no_series_shows_its_cause(tab, pictures):
+    show(tab, "Series")
+    tab.set_input_files("#ts-series-file", pictures / "text.png")
+    shown = tab.locator("#ts-series-answer .ts-refusal")
+    shown.wait_for(timeout=30_000)
+    assert "text.png" in shown.inner_text()
+    assert "is text" in shown.inner_text()

@@ -12,7 +12,9 @@ import pytest
 from tumorscan import load_detector, read_scan
 from tumorscan.config import SHIPPED
 from tumorscan.detect.engines import ENGINES, load_engine
+from tumorscan.detect.tumor_type import NOT_SURE
 from tumorscan.model.bundle import PARITY, WEIGHTS, read_bundle
+from tumorscan.types import Verdict
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PINNED = EXAMPLES / "verdicts.csv"
@@ -36,7 +38,9 @@ def test_it_is_small_and_whole():
     bundle = read_bundle(SHIPPED)
     files = [file for file in SHIPPED.rglob("*") if file.is_file()]
     assert sum(file.stat().st_size for file in files) <= MOST_BYTES
-    assert {"bundle.json", "card.md", WEIGHTS, PARITY, "gate.npz"} <= {file.name for file in files}
+    assert {"bundle.json", "card.md", WEIGHTS, PARITY, "gate.npz", "tumor_type.npz"} <= {
+        file.name for file in files
+    }
     assert {point.name for point in bundle.manifest.operating_points} == {"screening", "balanced", "specific"}
     assert bundle.manifest.band is not None
     assert bundle.manifest.settings.preset == "evidence"
@@ -95,3 +99,29 @@ def test_it_answers_without_a_network_or_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     load_detector().find(read_scan(EXAMPLES / "simulated_tumor_axial_1.png"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_hints_at_a_type_where_it_reports_a_tumor_and_nowhere_else(detector):
+    names = {"glioma", "meningioma", "pituitary"}
+    for row in _rows():
+        found = detector.find(read_scan(EXAMPLES / row["file"]))
+        if row["verdict"] == str(Verdict.TUMOR):
+            assert set(found.tumor_type) == names
+            assert sum(found.tumor_type.values()) == pytest.approx(1)
+            assert found.tumor_type_told in {*names, NOT_SURE}
+        else:
+            assert (found.tumor_type, found.tumor_type_told) == ({}, "")
+
+
+@pytest.mark.data
+def test_types_of_patients_that_nothing_was_fitted_on(detector, data_dir):
+    """Every twentieth slice of fold 5: 34 slices; all of it is measured by `tumorscan tumor-type`."""
+    with (data_dir / "figshare.csv").open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["fold"] == "5"][::20]
+    found = [(row["tumor_type"], detector.find(read_scan(data_dir / row["file"]))) for row in rows]
+    told = [(truth, one) for truth, one in found if one.tumor_type]
+    assert len(told) > 0.4 * len(found)  # the others are CANNOT SAY, refused or missed
+    assert np.mean([max(one.tumor_type, key=one.tumor_type.get) == truth for truth, one in told]) >= 0.85
+    sure = [one.tumor_type_told == truth for truth, one in told if one.tumor_type_told != NOT_SURE]
+    assert len(sure) > 0.6 * len(told)
+    assert np.mean(sure) >= 0.9

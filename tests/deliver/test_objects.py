@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -182,6 +183,17 @@ def test_frames_of_a_multi_frame_file_are_named_by_their_number(tmp_path: Path) 
     assert made["MAP"].NumberOfFrames == 3
 
 
+def test_a_spacing_of_many_digits_is_written_within_the_length_of_its_kind(tmp_path: Path) -> None:
+    headers = [drawn.header(i) for i in range(5)]
+    for one in headers:
+        with pytest.warns():
+            one.PixelSpacing = ["0.666666686534882", "0.69998782873153"]
+    made = read_back(drawn.told(drawn.volume(drawn.write(tmp_path, headers))))
+    spacing = made["PR"].DisplayedAreaSelectionSequence[0].PresentationPixelSpacing
+    assert all(len(str(one)) <= 16 for one in spacing)
+    assert spacing[0] == pytest.approx(2 / 3, abs=1e-6)
+
+
 def test_headers_at_hand_are_taken_and_no_file_is_read(told: Told) -> None:
     for one in told.volume.slices:
         Path(one.file).unlink()
@@ -200,6 +212,7 @@ ODD = {
     "no dates": (dict.fromkeys(("StudyDate", "StudyTime", "AcquisitionDate", "AcquisitionTime")), "", ""),
     "no manufacturer": ({"Manufacturer": None}, "", ""),
     "no study ID": (dict.fromkeys(("StudyID", "AccessionNumber", "ReferringPhysicianName")), "", ""),
+    "an age of two digits": ({"PatientAge": "42"}, "", ""),
     "an alphabet": ({"SpecificCharacterSet": "ISO_IR 192", "PatientName": "Żółć^Łąka"}, "", ""),
 }
 
@@ -213,7 +226,7 @@ def test_odd_sources(tmp_path: Path, changed: dict[str, object], kind: str, reas
                 delattr(one, keyword)
             else:
                 one.SpecificCharacterSet = changed.get("SpecificCharacterSet", "ISO_IR 100")
-                odd = keyword in ("PatientBirthDate", "PatientSex")
+                odd = keyword in ("PatientBirthDate", "PatientSex", "PatientAge")
                 with pytest.warns() if odd else nullcontext():
                     setattr(one, keyword, value)
     told = drawn.told(drawn.volume(drawn.write(tmp_path, headers)))
@@ -225,6 +238,34 @@ def test_odd_sources(tmp_path: Path, changed: dict[str, object], kind: str, reas
         again = pydicom.dcmread(BytesIO(dicom_bytes(one)))
         if changed.get("SpecificCharacterSet"):
             assert str(again.PatientName) == changed["PatientName"]
+
+
+_AS_A_PROGRAM = """
+import sys
+import warnings
+from pathlib import Path
+
+sys.path.insert(0, sys.argv[1])
+import drawn_series as drawn
+from tumorscan.deliver.objects import deliver_objects
+
+headers = [drawn.header(i) for i in range(5)]
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    for one in headers:
+        one.PatientName = one.ReferringPhysicianName = "Jane_Doe"
+        one.PatientID = "J" * 70
+    volume = drawn.volume(drawn.write(Path(sys.argv[2]), headers))
+print(len(deliver_objects(drawn.told(volume))))
+"""
+
+
+def test_what_the_libraries_warn_of_does_not_get_out(tmp_path: Path) -> None:
+    """They quote the patient's name."""
+    arguments = [sys.executable, "-c", _AS_A_PROGRAM, str(Path(__file__).parent), str(tmp_path)]
+    ended = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert ended.stdout == "4\n"
+    assert not ended.stderr
 
 
 def _without(keyword: str):

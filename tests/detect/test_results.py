@@ -16,7 +16,8 @@ from tumorscan.types import Finding, Verdict
 
 FINDING = Finding(
     'x, "y"\n.png', Verdict.TUMOR, 0.61234567, 61.2345, 0.3, "screening", "m 1", ("alpha dropped", "turned"),
-    {"read": 1.5, "prepare": 2.0, "infer": 3.25},
+    {"read": 1.5, "prepare": 2.0, "infer": 3.25}, tumor_type={"glioma": 0.9, "pituitary": 0.1},
+    tumor_type_told="glioma",
 )  # fmt: skip
 ROWS = [
     to_row(FINDING, Item(FINDING.file, "f", ("café", "")), ("patient", "note")),
@@ -35,7 +36,9 @@ def read_back(path: Path) -> list[dict]:
     for row in rows:
         row |= {name: float(row[name]) if row[name] else None for name in NUMBERS}
         row |= {name: row[name].split("; ") if row[name] else [] for name in LISTS}
-        row |= {name: row[name] or None for name in ("verdict", "operating_point", "model", "error")}
+        row |= {
+            name: row[name] or None for name in ("verdict", "operating_point", "model", "type_hint", "error")
+        }
     return rows
 
 
@@ -54,6 +57,8 @@ def test_a_row_has_every_column():
     assert [set(row) for row in ROWS] == [set(ALL)] * 2
     assert ROWS[0]["probability"] == 0.612346
     assert ROWS[0]["milliseconds_infer"] == 3.25
+    assert (ROWS[0]["type_hint"], ROWS[0]["type_hint_probability"]) == ("glioma", 0.9)
+    assert (ROWS[1]["type_hint"], ROWS[1]["type_hint_probability"]) == (None, None)
     assert (ROWS[1]["error"], ROWS[1]["verdict"], ROWS[1]["patient"]) == ("is empty", None, "")
 
 

@@ -11,19 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from tumorscan.detect.detector import Detector
+from tumorscan.detect.rows import to_table
 from tumorscan.detect.tumor_type import (
     GEOMETRY,
     NOT_SURE,
     TypeModel,
     features_of,
     geometry,
+    hint_text,
     read_types,
     types_bytes,
 )
 from tumorscan.detect.tumor_type_fit import fit_types
 from tumorscan.errors import BundleError, DataError, SettingsError
 from tumorscan.model.bundle import TYPES, add_files, read_bundle
-from tumorscan.types import Finding, Scores, Verdict
+from tumorscan.types import Finding, Scan, Scores, Verdict
 
 pytest.importorskip("sklearn")
 
@@ -91,8 +94,8 @@ def test_two_types_are_enough():
     assert (fitted.probabilities(features[two]).argmax(1) == kinds[two]).mean() > 0.9
 
 
-def test_it_is_the_same_after_saving_and_loading(model, tiny_bundle, tmp_path):
-    shutil.copytree(tiny_bundle, tmp_path / "b")
+def test_it_is_the_same_after_saving_and_loading(model, counting_bundle, tmp_path):
+    shutil.copytree(counting_bundle, tmp_path / "b")
     bundle = add_files(read_bundle(tmp_path / "b"), {TYPES: types_bytes(model)})
     back = read_types(read_bundle(bundle.folder))
     features, _, _ = drawn(9, 8)
@@ -105,22 +108,22 @@ def test_it_is_the_same_after_saving_and_loading(model, tiny_bundle, tmp_path):
     assert types_bytes(back) == types_bytes(model)
 
 
-def test_a_bundle_without_types_has_none(tiny_bundle):
-    assert read_types(read_bundle(tiny_bundle)) is None
+def test_a_bundle_without_types_has_none(counting_bundle):
+    assert read_types(read_bundle(counting_bundle)) is None
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"not a zip", b"PK\x03\x04 cut off"], ids=["empty", "text", "cut off"]
 )
-def test_a_damaged_file_is_named(content, tiny_bundle, tmp_path):
-    shutil.copytree(tiny_bundle, tmp_path / "b")
+def test_a_damaged_file_is_named(content, counting_bundle, tmp_path):
+    shutil.copytree(counting_bundle, tmp_path / "b")
     bundle = add_files(read_bundle(tmp_path / "b"), {TYPES: content})
     with pytest.raises(BundleError, match=r"tumor_type\.npz: no tumor types .*tumorscan tumor-type --fit"):
         read_types(bundle)
 
 
-def test_a_changed_file_is_refused_by_its_hash(model, tiny_bundle, tmp_path):
-    shutil.copytree(tiny_bundle, tmp_path / "b")
+def test_a_changed_file_is_refused_by_its_hash(model, counting_bundle, tmp_path):
+    shutil.copytree(counting_bundle, tmp_path / "b")
     bundle = add_files(read_bundle(tmp_path / "b"), {TYPES: types_bytes(model)})
     (bundle.folder / TYPES).write_bytes(types_bytes(replace(model, bias=model.bias + 1)))
     with pytest.raises(BundleError, match="SHA-256 differs"):
@@ -183,6 +186,61 @@ def test_geometry_is_where_the_evidence_is():
     assert numbers[7] == pytest.approx(0, abs=1e-3)  # one cell: the log of its area
     assert len(numbers) == GEOMETRY
     assert np.isfinite(geometry(scores().map[0, ..., 0])).all()
+
+
+class LesionEngine:
+    """Reports tumors in bright pictures, and keeps or drops what types are told by."""
+
+    name = "lesion"
+
+    def __init__(self, *, keeps: bool = True) -> None:
+        self.keeps = keeps
+
+    def run(self, pictures: np.ndarray) -> Scores:
+        bright = pictures.reshape(len(pictures), -1).mean(1) > 100
+        more = {"lesion": np.ones((len(pictures), WIDTH - GEOMETRY), np.float32)} if self.keeps else {}
+        cells = np.zeros((len(pictures), 6, 6, 1), np.float32)
+        return Scores(np.where(bright, 3, -3).astype(np.float32), cells, **more)
+
+
+def scan_of(value: int) -> Scan:
+    pixels = np.full((64, 64, 3), value, np.uint8)
+    return Scan(pixels, f"{value}.png", "PNG", "L", 1, is_grey=True)
+
+
+@pytest.fixture
+def typed_bundle(model, counting_bundle, tmp_path):
+    shutil.copytree(counting_bundle, tmp_path / "t")
+    return add_files(read_bundle(tmp_path / "t"), {TYPES: types_bytes(model)})
+
+
+def test_a_hint_is_given_with_a_tumor_alone(typed_bundle):
+    detector = Detector(typed_bundle, LesionEngine())
+    tumor, none = detector.find(scan_of(200)), detector.find(scan_of(20))
+    assert (tumor.verdict, none.verdict) == (Verdict.TUMOR, Verdict.NO_TUMOR)
+    assert tuple(tumor.tumor_type) == NAMES
+    assert tumor.tumor_type_told in (*NAMES, NOT_SURE)
+    assert (none.tumor_type, none.tumor_type_told) == ({}, "")
+    assert to_table(none)["tumor_type"] is None
+    assert to_table(tumor)["tumor_type"]["told"] == tumor.tumor_type_told
+    assert sum(to_table(tumor)["tumor_type"]["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+    assert hint_text(none) == ""
+    assert hint_text(tumor).startswith(f"type, a research hint only: {tumor.tumor_type_told} (")
+
+
+def test_an_engine_without_the_lesion_answers_without_a_hint(typed_bundle):
+    found = Detector(typed_bundle, LesionEngine(keeps=False)).find(scan_of(200))
+    assert found.verdict is Verdict.TUMOR
+    assert (found.tumor_type, found.tumor_type_told) == ({}, "")
+
+
+def test_types_of_another_network_are_refused_with_a_cure(counting_bundle, tmp_path):
+    features, kinds, patients = drawn(30, 1)
+    other = fit_types(features[:, :9], kinds, patients, NAMES)
+    shutil.copytree(counting_bundle, tmp_path / "t")
+    bundle = add_files(read_bundle(tmp_path / "t"), {TYPES: types_bytes(other)})
+    with pytest.raises(BundleError, match="take 9 features"):
+        Detector(bundle, LesionEngine()).find(scan_of(200))
 
 
 def finding(p: dict[str, float]) -> Finding:

@@ -137,3 +137,30 @@ def test_the_peak_of_a_slice_is_in_its_own_pixels_whatever_the_head_crop_cut() -
     assert found.slices[0].peak == pytest.approx(other.explanation.peak)
     assert one.scan.name == "series[0]"
     assert one.finding.probability is not None
+
+
+class OneType:
+    """Tells every slice the same; of a series what its slices say, on how many."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def hint(self, scores, index):  # noqa: ARG002 - as the true one
+        return {"glioma": 0.8, "pituitary": 0.2}, "glioma"
+
+    def series_hint(self, findings):
+        self.asked.append(sum(bool(one.tumor_type) for one in findings))
+        return {"glioma": 0.9, "pituitary": 0.1}, "glioma"
+
+
+def test_the_hint_at_the_type_comes_from_the_suspicious_run_alone(detector: Detector) -> None:
+    detector.types = OneType()
+    found = find_volume(detector, stack(20, marked=[2, *range(8, 13)]))
+    assert found.finding.verdict is Verdict.TUMOR
+    assert found.finding.tumor_type == found.tumor_type == {"glioma": 0.9, "pituitary": 0.1}
+    assert found.finding.tumor_type_told == "glioma"
+    assert found.slices[2].finding.tumor_type
+    assert detector.types.asked == [5]
+    none = find_volume(detector, stack(20, marked=[]))
+    assert (none.finding.verdict, none.tumor_type) == (Verdict.NO_TUMOR, {})
+    assert detector.types.asked == [5]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +121,23 @@ def test_the_experiment_measures_every_fold_and_keeps_what_it_saw(drawn_table, t
 def test_the_experiment_refuses(drawn_table, more, tmp_path, capsys):
     assert main(["experiment", "tumor-type", str(drawn_table), "--out", str(tmp_path), *more]) in (2, 4)
     assert len(capsys.readouterr().err.strip().splitlines()[-1]) > 20
+
+
+@pytest.mark.skipif(not SHIPPED.is_dir(), reason="no bundle is shipped with this checkout")
+def test_types_are_fitted_into_a_bundle_and_measured(drawn_table, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("tumorscan.detect.tumor_type_fit.INNER", 2)
+    shutil.copytree(SHIPPED, tmp_path / "b")
+    asked = ["tumor-type", str(tmp_path / "b"), str(drawn_table), "--fold", "1", "--json"]
+    kept = ["--keep", str(tmp_path / "seen.npz")]
+    assert main([*asked, *kept]) == 5
+    assert "tells glioma, meningioma, pituitary" in capsys.readouterr().err
+    assert main([*asked, *kept, "--fit", "--error", "0.2"]) == 0
+    fitted = json.loads(capsys.readouterr().out)
+    assert (fitted["slices"], fitted["patients"]) == (8, 7)
+    assert main([*asked, *kept]) == 0
+    assert json.loads(capsys.readouterr().out) == fitted
+    card = (tmp_path / "b" / "card.md").read_text(encoding="utf-8")
+    assert "down, up, or not sure" in card
+    assert "the 7 patients of fold 1" in card
+    assert main(["tumor-type", str(tmp_path / "b"), str(drawn_table), "--fold", "9"]) == 4
+    assert "no fold 9" in capsys.readouterr().err

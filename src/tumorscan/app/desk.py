@@ -17,7 +17,7 @@ from tumorscan.app.service import Service
 from tumorscan.detect.rows import to_table
 from tumorscan.errors import BundleError, TumorscanError, UnreadableScan
 from tumorscan.read import read_bytes
-from tumorscan.types import OperatingPoint, Prepared, Scan
+from tumorscan.types import Finding, OperatingPoint, Prepared, Scan
 
 if TYPE_CHECKING:
     from tumorscan.detect.detector import Detector
@@ -39,6 +39,7 @@ class Desk:
         self.inbox = inbox
         self.other = other
         self._answering = answering
+        self._at: dict[str, Detector] = {}
 
     @property
     def shared(self) -> bool:
@@ -49,6 +50,38 @@ class Desk:
     def detector(self) -> Detector:
         """What answers now: of a service, that of its newest bundle."""
         return self._answering.detector if isinstance(self._answering, Service) else self._answering
+
+    def find(self, scan: Scan, point: str = "") -> Finding:
+        """The answer for a scan at an operating point, the detector's own if empty; a service queues it.
+
+        Raises:
+            Overloaded: the service has no room now.
+            SettingsError: there is no such operating point.
+            UnreadableScan: the preparation's refusal.
+        """
+        if isinstance(self._answering, Service):
+            return self._answering.find(scan, operating_point=point)
+        return self.detector_at(point).find(scan)
+
+    def detector_at(self, point: str = "") -> Detector:
+        """The detector at an operating point, its own if empty.
+
+        Raises:
+            SettingsError: there is none of that name.
+        """
+        if isinstance(self._answering, Service):
+            return self._answering.detector_at(point)
+        if point in ("", self._answering.operating_point.name):
+            return self._answering
+        if point not in self._at:
+            self._at[point] = type(self._answering)(self._answering.bundle, self._answering.engine, point)
+        return self._at[point]
+
+    def point_of(self, options: dict[str, Any]) -> str:
+        """The operating point that a browser chose, or the default's name where it chose none of ours."""
+        names = [point.name for point in self.points]
+        chosen = options.get("point")
+        return chosen if chosen in names else names[0]
 
     def seat(self) -> AbstractContextManager[None]:
         """Room for one picture; of a service, among those that it takes on at once.
@@ -150,20 +183,31 @@ def guarded(name: str, work: Callable[[], T]) -> T | UnreadableScan:
     """What `work` gives, or any failure of it as a cause in one line."""
     try:
         return work()
-    except UnreadableScan as error:
-        return error
-    except TumorscanError as error:
-        return UnreadableScan(name, f"got no answer: {error}")
     except Exception as error:  # noqa: BLE001 - the last line of defence, as in the command line
-        if os.environ.get("TUMORSCAN_DEBUG"):
-            traceback.print_exc()
-        cause = (str(error).strip() or "no cause given").partition("\n")[0]
-        return UnreadableScan(name, f"got no answer: error in tumorscan, {type(error).__name__}: {cause}")
+        return refused(name, error)
+
+
+def refused(name: str, error: Exception) -> UnreadableScan:
+    """Any failure as a cause in one line."""
+    if isinstance(error, UnreadableScan):
+        return error
+    if isinstance(error, TumorscanError):
+        return UnreadableScan(name, f"got no answer: {error}")
+    if os.environ.get("TUMORSCAN_DEBUG"):
+        traceback.print_exception(error)
+    cause = (str(error).strip() or "no cause given").partition("\n")[0]
+    return UnreadableScan(name, f"got no answer: error in tumorscan, {type(error).__name__}: {cause}")
 
 
 def table_of(sent: Any) -> dict[str, Any]:
     """What a browser sent, which may be anything, as a table."""
     return sent if isinstance(sent, dict) else {}
+
+
+def files_of(sent: Any) -> list[dict[str, Any]]:
+    """The files that a browser says it sent, which may be anything, as tables."""
+    files = table_of(sent).get("files")
+    return [table_of(one) for one in files] if isinstance(files, list) else []
 
 
 def name_of(given: Any) -> str:

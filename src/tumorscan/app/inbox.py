@@ -7,6 +7,8 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tumorscan.config import ReadLimits
@@ -27,18 +29,22 @@ class Inbox:
     Gradio and what it brings to report nothing to anyone.
 
     Attributes:
-        folder: absolute; mode 0700.
+        folder: absolute; mode 0700. Gradio shows what is in it to whoever knows its path.
+        work: as private, and none of Gradio's: where `held` keeps what is being worked on.
         limits: what `take` refuses.
+        max_upload: bytes of one upload, which may be a zip of many pictures or a whole series.
     """
 
-    def __init__(self, limits: ReadLimits | None = None) -> None:
+    def __init__(self, limits: ReadLimits | None = None, max_upload: int = 0) -> None:
         try:
             self.folder = Path(tempfile.mkdtemp(prefix="tumorscan-page-")).resolve()
+            self.work = Path(tempfile.mkdtemp(prefix="tumorscan-work-")).resolve()
         except OSError as error:
             raise EnvironmentProblem(
                 f"{tempfile.gettempdir()}: no private folder can be made ({error.strerror}): set TMPDIR"
             ) from error
         self.limits = limits or ReadLimits()
+        self.max_upload = max(max_upload, self.limits.max_bytes)
         environment = {"GRADIO_TEMP_DIR": str(self.folder), **_SILENCE}
         self._before = {name: os.environ.get(name) for name in environment}
         os.environ.update(environment)
@@ -71,6 +77,24 @@ class Inbox:
         finally:
             self._remove(file)
 
+    @contextmanager
+    def held(self, paths: Sequence[str]) -> Iterator[list[Path | None]]:
+        """Uploads in a folder of their own while they are worked through, and gone when the block ends.
+
+        Unlike those that nobody asked about they do not get stale meanwhile.
+
+        Args:
+            paths: where Gradio put them, as the client says.
+
+        Yields:
+            Where each is now, in the same order and all in one folder; None for what is no upload or gone.
+        """
+        folder = Path(tempfile.mkdtemp(dir=self.work))
+        try:
+            yield [self._moved(path, folder / f"{place:05d}") for place, path in enumerate(paths)]
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
     def discard(self, path: str) -> None:
         """Delete an upload unread."""
         try:
@@ -88,7 +112,7 @@ class Inbox:
         stale = [
             file
             for file in self.folder.rglob("*")
-            if file.is_file() and self.examples not in file.parents and file.stat().st_mtime <= limit
+            if file.is_file() and self.examples not in file.parents and _changed(file) <= limit
         ]
         for file in stale:
             self._remove(file)
@@ -97,7 +121,8 @@ class Inbox:
     def close(self) -> None:
         """Delete the folder and all that is in it; may be called more than once."""
         atexit.unregister(self.close)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in (self.folder, self.work):
+            shutil.rmtree(folder, ignore_errors=True)
         for name, value in self._before.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -114,6 +139,17 @@ class Inbox:
             raise UnreadableScan(name, "is no upload of this page: upload the picture itself")
         return file
 
+    def _moved(self, path: str, to: Path) -> Path | None:
+        try:
+            file = self._uploaded(path, path)
+            if not file.is_file():
+                return None
+            file.rename(to)
+        except (OSError, UnreadableScan):
+            return None
+        self._remove(file)
+        return to
+
     def _remove(self, file: Path) -> None:
         file.unlink(missing_ok=True)
         try:
@@ -122,3 +158,11 @@ class Inbox:
                 file.parent.rmdir()
         except OSError:
             return
+
+
+def _changed(file: Path) -> float:
+    """When, in seconds since the epoch; of a file that has gone meanwhile, just now."""
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()

@@ -20,6 +20,7 @@ from tumorscan.errors import EnvironmentProblem, require
 _SWEEP_SECONDS = 60.0
 # Browsers hold a connection open for as long as a tab is; nobody waits for those at the end.
 _PATIENCE_SECONDS = 2
+_HEADER_SECONDS = 15.0
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -76,7 +77,7 @@ def make_app(blocks: Any, inbox: Inbox) -> Any:
         path="/",
         show_error=False,
         # One more than the reader takes, so that it is the reader who refuses, in its own words.
-        max_file_size=inbox.limits.max_bytes + 1,
+        max_file_size=inbox.max_upload + 1,
         footer_links=[],
         run_history=False,
         enable_monitoring=False,
@@ -98,6 +99,18 @@ def make_server(app: Any, finish: Callable[[], object] = lambda: None) -> Any:
             the server still answers. A second signal does not wait for it.
     """
     import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Patient(H11Protocol):  # type: ignore[misc]
+        """Hangs up on whoever connects and does not say what it wants; uvicorn itself waits without end."""
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self.loop.call_later(_HEADER_SECONDS, self._hang_up)
+
+        def _hang_up(self) -> None:
+            if self.cycle is None and not self.transport.is_closing():
+                self.transport.close()
 
     class Server(uvicorn.Server):  # type: ignore[misc]
         finishing = False
@@ -122,7 +135,12 @@ def make_server(app: Any, finish: Callable[[], object] = lambda: None) -> Any:
 
     level = "info" if os.environ.get("TUMORSCAN_DEBUG") else "critical"
     config = uvicorn.Config(
-        app, log_level=level, timeout_graceful_shutdown=_PATIENCE_SECONDS, server_header=False, ws="none"
+        app,
+        log_level=level,
+        timeout_graceful_shutdown=_PATIENCE_SECONDS,
+        server_header=False,
+        http=Patient,
+        ws="none",
     )
     return Server(config)
 

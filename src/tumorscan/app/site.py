@@ -83,7 +83,8 @@ def serve_site(settings: SiteSettings, *, say: Callable[[str], None]) -> None:
         MissingExtra: Gradio is not installed.
     """
     listening = bind(settings.host, settings.port)
-    inbox = Inbox(settings.limits)  # before Gradio is imported, which reads then where it may write
+    # Before Gradio is imported, which reads then where it may write.
+    inbox = Inbox(settings.limits, settings.rules.bodies.most)
     # Not in the inbox, of which Gradio shows files to whoever knows their path.
     volumes = tempfile.TemporaryDirectory(prefix="tumorscan-volumes-", ignore_cleanup_errors=True)
     try:

@@ -12,12 +12,12 @@ from tumorscan.deliver.evidence import volume_evidence
 from tumorscan.deliver.geometry import Placed
 from tumorscan.deliver.parametric_map import no_place, parametric_map
 from tumorscan.deliver.presentation import presentation
-from tumorscan.deliver.source import check_dicom, load_sources
+from tumorscan.deliver.source import check_dicom, load_sources, quiet_highdicom
 from tumorscan.deliver.structured_report import structured_report
 from tumorscan.deliver.told import Told, model_of
 from tumorscan.deliver.uids import Names
 from tumorscan.detect.detector import Detector
-from tumorscan.errors import SettingsError, TumorscanError, UnreadableScan, require
+from tumorscan.errors import SettingsError, TumorscanError, UnreadableScan
 from tumorscan.types import Slice, Verdict, Volume, VolumeFinding
 
 KINDS: Final = ("sr", "capture", "gsps", "map")
@@ -95,7 +95,7 @@ def deliver_objects(
     """
     check_kinds(kinds)
     check_dicom(told.volume)
-    require("highdicom", "dicom")
+    quiet_highdicom()
     try:
         return _Maker(told, headers, say).made(kinds)
     except TumorscanError:

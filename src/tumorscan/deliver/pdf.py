@@ -183,9 +183,13 @@ def _table(pen: Pen, sheet: Sheet) -> None:
 
 
 def _height(pdf: Any, rows: list[tuple[str, str]], size: float) -> float:
-    pdf.set_font("helvetica", "", size)
     return sum(
-        0.22 * size
-        + float(pdf.multi_cell(_WIDTH - _NAMES, 0.45 * size, latin(text), dry_run=True, output="HEIGHT"))
-        for _, text in rows
+        0.22 * size + max(_lines(pdf, name, _NAMES - 2, size, "B"), _lines(pdf, text, _WIDTH - _NAMES, size))
+        for name, text in rows
     )
+
+
+def _lines(pdf: Any, text: str, width: float, size: float, style: str = "") -> float:
+    """How high a text gets, in mm."""
+    pdf.set_font("helvetica", style, size)
+    return float(pdf.multi_cell(width, 0.45 * size, latin(text), dry_run=True, output="HEIGHT"))

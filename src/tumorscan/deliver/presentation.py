@@ -15,6 +15,7 @@ def presentation(told: Told, placed: Placed, common: dict[str, Any]) -> Any:
     """The presentation state (GSPS); arguments as at `structured_report`."""
     pr = require("highdicom.pr", "dicom")
     content = require("highdicom.content", "dicom")
+    decimal = require("pydicom.valuerep", "dicom").DSfloat
     header = placed.source.dataset
     layer = pr.GraphicLayer(_LAYER, order=1, description="For research and teaching, never a diagnosis")
     inverse = str(header.get("PhotometricInterpretation")) == "MONOCHROME1"
@@ -33,7 +34,7 @@ def presentation(told: Told, placed: Placed, common: dict[str, Any]) -> Any:
     state.PresentationCreationDate, state.PresentationCreationTime = placed.source.moment()
     if spacing := placed.source.numbers("PixelSpacing", 2):
         area = state.DisplayedAreaSelectionSequence[0]
-        area.PresentationPixelSpacing = list(spacing)
+        area.PresentationPixelSpacing = [decimal(one, auto_format=True) for one in spacing]
         del area.PresentationPixelAspectRatio
     state.SeriesDescription = "tumorscan: outline of the evidence, for research"
     return state

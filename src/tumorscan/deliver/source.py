@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -31,6 +33,12 @@ _EXPECTED = (
 _NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 _UID = re.compile(r"[0-9.]{3,64}")
 _DATE, _TIME = re.compile(r"\d{8}"), re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?")
+_FORMS = {
+    "PatientBirthDate": _DATE,
+    "StudyDate": _DATE,
+    "StudyTime": _TIME,
+    "PatientSex": re.compile("[MFO]"),
+}
 _EPOCH = ("19700101", "000000")
 
 
@@ -93,6 +101,18 @@ class Source:
         return _EPOCH
 
 
+def quiet_highdicom() -> None:
+    """The libraries keep their warnings to themselves: those quote what stands in a header, a name even.
+
+    Raises:
+        MissingExtra: the extra `dicom` is not installed.
+    """
+    require("highdicom", "dicom")
+    for package in ("highdicom", "pydicom"):
+        warnings.filterwarnings("ignore", module=rf"{package}(\.|$)")
+        logging.getLogger(package).setLevel(logging.CRITICAL)
+
+
 def check_dicom(volume: Volume) -> None:
     """Refuse what has no study.
 
@@ -118,7 +138,7 @@ def load_sources(
         MissingExtra: the extra `dicom` is not installed.
     """
     check_dicom(volume)
-    require("pydicom", "dicom")
+    quiet_highdicom()
     files: dict[str, Any] = {}
     sources = {}
     for index in sorted(set(indices)):
@@ -170,12 +190,32 @@ def _completed(origin: Slice, header: Any) -> Any:
             raise UnreadableScan(origin.file, f"has no {keyword}, so that nothing can refer to it")
     if origin.uid and str(dataset.SOPInstanceUID) != origin.uid:
         raise UnreadableScan(origin.file, "is another picture than the one that was read: run it again")
+    _take_out_odd(dataset)
     for keyword in _EXPECTED:
         if keyword not in dataset:
             setattr(dataset, keyword, "")
-    for keyword, form in (("PatientBirthDate", _DATE), ("StudyDate", _DATE), ("StudyTime", _TIME)):
+    return dataset
+
+
+def _take_out_odd(dataset: Any) -> None:
+    """Take out what stands in a form that it must not have, and would not be valid in results either."""
+    for keyword, form in _FORMS.items():
         if not form.fullmatch(str(dataset.get(keyword) or "").strip()):
             setattr(dataset, keyword, "")
-    if dataset.PatientSex not in ("M", "F", "O", ""):
-        dataset.PatientSex = ""
-    return dataset
+    for element in list(dataset.group_dataset(0x0010)):
+        if element.keyword not in _EXPECTED and not _valid(element):
+            del dataset[element.tag]
+
+
+def _valid(element: Any) -> bool:
+    """Whether a value of a patient's data has the form of its kind; what has not is not handed on."""
+    from pydicom import config
+    from pydicom.valuerep import validate_value
+
+    many = element.value if isinstance(element.value, list | tuple) else [element.value]
+    try:
+        for one in many:
+            validate_value(element.VR, str(one), config.RAISE)
+    except ValueError:
+        return False
+    return True

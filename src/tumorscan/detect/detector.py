@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tumorscan.detect.engines import AUTO, load_engine
 from tumorscan.detect.explain import NOTHING, Explanation, PooledHead, explain, explain_cells, read_head
 from tumorscan.detect.gate import read_gate
 from tumorscan.detect.plain import plain_reasons
+from tumorscan.detect.tumor_type import read_types
 from tumorscan.errors import BundleError
 from tumorscan.model.bundle import HEAD, Bundle, read_bundle
 from tumorscan.prepare.pipeline import prepare
@@ -54,6 +56,7 @@ class Detector:
         self.calibration, self.operating_point = bundle.fitted(operating_point)
         self.band = bundle.manifest.band
         self.gate = read_gate(bundle)
+        self.types = read_types(bundle)
 
     @property
     def model(self) -> str:
@@ -156,7 +159,14 @@ class Detector:
                 )
             if reasons := self.gate.unfamiliar(scores.embedding[index]):
                 return self.refusal(file, reasons, notes, times)
-        return self.finding(file, float(scores.logits[index]), notes, times)
+        return self._with_type(self.finding(file, float(scores.logits[index]), notes, times), scores, index)
+
+    def _with_type(self, finding: Finding, scores: Scores, index: int) -> Finding:
+        """The hint at the tumor's type, where a tumor is reported and the bundle tells types."""
+        if self.types is None or finding.verdict is not Verdict.TUMOR:
+            return finding
+        shares, told = self.types.hint(scores, index)
+        return replace(finding, tumor_type=shares, tumor_type_told=told)
 
     def refusal(
         self, file: str, reasons: tuple[str, ...], notes: tuple[str, ...], times: dict[str, float]

@@ -26,6 +26,8 @@ COLUMNS: Final = (
         "model",
         "notes",
         "reasons",
+        "type_hint",
+        "type_hint_probability",
         "error",
     ),
     *(f"milliseconds_{stage}" for stage in STAGES),
@@ -35,7 +37,8 @@ COLUMNS: Final = (
 NUMBERS: Final = frozenset(
     name
     for name in COLUMNS
-    if name.startswith("milliseconds_") or name in ("probability", "confidence", "threshold")
+    if name.startswith("milliseconds_")
+    or name in ("probability", "confidence", "threshold", "type_hint_probability")
 )
 """The columns that hold a number."""
 
@@ -65,7 +68,8 @@ class Item:
 def to_table(answer: Finding | UnreadableScan) -> Row:
     """The JSON form of an answer: a finding, or `file` and `error`. The command line's and the API's.
 
-    A picture that the gate refused has None for probability and confidence, and its `reasons`.
+    A picture that the gate refused has None for probability and confidence, and its `reasons`. `tumor_type`
+    is None where no tumor is reported or the bundle tells no types.
     """
     if isinstance(answer, UnreadableScan):
         return {"schema": SCHEMA, "file": answer.file, "error": answer.cause}
@@ -80,6 +84,7 @@ def to_table(answer: Finding | UnreadableScan) -> Row:
         "model": answer.model,
         "notes": list(answer.notes),
         "reasons": list(answer.reasons),
+        "tumor_type": _type(answer),
         "milliseconds": answer.milliseconds,
     }
 
@@ -95,10 +100,22 @@ def to_row(answer: Finding | UnreadableScan, item: Item, carried: Sequence[str])
     table = to_table(answer)
     times = table.pop("milliseconds", {})
     del table["schema"]  # of the nested form; a row's columns are its own
+    hint = table.pop("tumor_type", None)
+    if hint:
+        # Not `tumor_type`: lists of the user's that bring the truth along have a column of that name.
+        table |= {"type_hint": hint["told"], "type_hint_probability": max(hint["probabilities"].values())}
     row: Row = dict.fromkeys(COLUMNS) | {name: [] for name in LISTS} | table | {"file": item.name}
     row |= {f"milliseconds_{stage}": times.get(stage) for stage in STAGES}
     values = item.carried or ("",) * len(carried)
     return row | dict(zip(carried, values, strict=True))
+
+
+def _type(answer: Finding) -> Row | None:
+    """The hint: what is told, and the probability of each type."""
+    if not answer.tumor_type:
+        return None
+    shares = {name: round(share, 4) for name, share in answer.tumor_type.items()}
+    return {"told": answer.tumor_type_told, "probabilities": shares}
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -127,6 +127,15 @@ class TypeModel:
         return {name: float(one) for name, one in zip(self.names, p, strict=True)}
 
 
+def hint_text(finding: Finding) -> str:
+    """The hint as people read it; empty where there is none."""
+    if not finding.tumor_type:
+        return ""
+    likeliest = sorted(finding.tumor_type.items(), key=lambda one: -one[1])
+    shares = ", ".join(f"{name} {share:.2f}" for name, share in likeliest)
+    return f"type, a research hint only: {finding.tumor_type_told} ({shares})"
+
+
 def softmax(logits: Doubles) -> Doubles:
     """Over the last axis, without overflow."""
     raised = np.exp(logits - logits.max(-1, keepdims=True))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -78,7 +78,9 @@ def find_volume(
         refused = detector.refusal(volume.name, _reasons(slices), notes, times)
         return VolumeFinding(refused, slices, summary.curve, None, None)
     finding = _finding(detector, volume.name, summary.probability, notes, times)
-    return VolumeFinding(finding, slices, summary.curve, summary.key, _extent(finding, summary, rule))
+    run = _extent(finding, summary, rule)
+    finding = _with_type(detector, finding, slices, run)
+    return VolumeFinding(finding, slices, summary.curve, summary.key, run, finding.tumor_type)
 
 
 def explain_slice(detector: Detector, volume: Volume, index: int) -> ExplainedSlice:
@@ -118,6 +120,16 @@ def _finding(
         notes=notes,
         milliseconds=times,
     )
+
+
+def _with_type(
+    detector: Detector, finding: Finding, slices: tuple[SliceFinding, ...], run: tuple[int, int] | None
+) -> Finding:
+    """The hint at the tumor's type, from the slices of the suspicious run that have one."""
+    if detector.types is None or finding.verdict is not Verdict.TUMOR or run is None:
+        return finding
+    shares, told = detector.types.series_hint([one.finding for one in slices[run[0] : run[1] + 1]])
+    return replace(finding, tumor_type=shares, tumor_type_told=told)
 
 
 def _extent(finding: Finding, summary: Summary, rule: CurveRule) -> tuple[int, int] | None:

@@ -44,7 +44,6 @@ def volume_table(found: VolumeFinding) -> Row:
         "key_slice": found.key_slice,
         "extent": None if found.extent is None else list(found.extent),
         "curve": [None if one is None else round(one, 6) for one in jsonable(found.curve)],
-        "tumor_type": {name: round(float(p), 6) for name, p in found.tumor_type.items()},
         "slices": [_slice_table(one) for one in found.slices],
     }
 

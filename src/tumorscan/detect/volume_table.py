@@ -46,7 +46,6 @@ def volume_table(volume: Volume, found: VolumeFinding) -> dict[str, Any]:
         "curve": [_number(one) for one in found.curve],
         "slice_probabilities": [_number(one.finding.probability) for one in found.slices],
         "refused_slices": [one.index for one in found.slices if one.finding.probability is None],
-        "tumor_type": {name: round(p, 4) for name, p in found.tumor_type.items()},
     }
 
 

@@ -18,6 +18,7 @@ from tumorscan.evaluate.blocks import NAMES, in_words
 from tumorscan.evaluate.card_facts import LIMITS, NOT_USE, USE, preparation, training, weights
 from tumorscan.evaluate.checklists import checklists
 from tumorscan.evaluate.controls import controls_from
+from tumorscan.evaluate.kinds import kind_title
 from tumorscan.jsonable import interval_from
 from tumorscan.model.bundle import Bundle, Manifest, manifest_sha256
 
@@ -49,6 +50,7 @@ def card_text(manifest: Manifest) -> str:
         _section("Preparation", *preparation(manifest)),
         _section("Training", *training(manifest)),
         _section("Operating points", *_points(manifest)),
+        *([_section("Tumor type", *types)] if (types := _types(manifest)) else []),
         _section("Test split", *_test(manifest)),
         _section("Controls", *_controls(manifest)),
         _section("External sets", *_external(manifest)),
@@ -112,6 +114,32 @@ def _promises(manifest: Manifest) -> list[str]:
             f"Fitted on {band.fitted_on}."
         )
     return ["", *lines] if lines else []
+
+
+def _types(manifest: Manifest) -> list[str]:
+    """The hint at the type; nothing of a bundle that tells none."""
+    told = manifest.lineage.get("tumor_type", {})
+    if not told:
+        return []
+    lines = [
+        (
+            "- A hint for research, given with TUMOR DETECTED alone: "
+            f"{', '.join(map(_plain, told['types']))}, or not sure. It knows these types, on the sequence of "
+            "its fit, and no other: every other tumor looks like one of them to it, or like none."
+        ),
+        (
+            f"- Fitted on {_plain(told['fitted_on'])}; the true type is held impossible for "
+            f"{told['error']:.0%} of the slices of a type at most, on pictures like those."
+        ),
+    ]
+    if told.get("measured"):
+        figures = {name: interval_from(table) for name, table in told["measured"].items()}
+        lines.append(
+            f"- Measured on {_plain(told['kept_out'])}, kept out of the fit: "
+            + "; ".join(f"{kind_title(name)} {in_words(one)}" for name, one in figures.items())
+            + "."
+        )
+    return lines
 
 
 def _test(manifest: Manifest) -> list[str]:

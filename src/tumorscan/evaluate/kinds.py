@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tumorscan.errors import DataError
-from tumorscan.evaluate.intervals import group_bootstrap
+from tumorscan.evaluate.intervals import exact_binomial, group_bootstrap
 from tumorscan.evaluate.weighted import Statistic, calibration_error, ratio
 from tumorscan.jsonable import plain_interval
 from tumorscan.types import Interval
@@ -47,7 +47,7 @@ class KindFigures:
 
     def lines(self) -> list[str]:
         """A line a figure."""
-        return [f"{_title(name):32}{one}" for name, one in self.figures.items()]
+        return [f"{kind_title(name):34}{one}" for name, one in self.figures.items()]
 
 
 def kind_figures(
@@ -92,10 +92,11 @@ def kind_figures(
     statistics |= _unsure(parts, patients, said, patient_said)
     confusion = np.zeros((len(names), len(names)), np.int64)
     np.add.at(confusion, (kinds, probabilities.argmax(1)), 1)
+    figures = group_bootstrap(statistics, patients, unit="patients")
     return KindFigures(
         len(kinds),
         len(np.unique(patients)),
-        group_bootstrap(statistics, patients, unit="patients"),
+        {name: _exact_if_needed(name, one, parts["patient"], kinds, names) for name, one in figures.items()},
         tuple(tuple(int(one) for one in row) for row in confusion),
     )
 
@@ -123,6 +124,23 @@ def _by_patient(
     return share * right, share
 
 
+def _exact_if_needed(
+    name: str,
+    figure: Interval,
+    patient: tuple[NDArray[np.float64], NDArray[np.float64]],
+    kinds: NDArray[np.int64],
+    names: Sequence[str],
+) -> Interval:
+    """Of whole patients, who are independent, the exact interval where all resamples agree."""
+    unit, _, what = name.partition("_")
+    measure, _, kind = what.partition(" ")
+    if unit != "patient" or measure not in ("accuracy", "recall") or not np.isnan(figure.low):
+        return figure
+    mine = kinds == list(names).index(kind) if kind else np.ones(len(kinds), bool)
+    hits, weight = (round(float(column[mine].sum())) for column in patient)
+    return exact_binomial(hits, weight)
+
+
 def _unsure(
     parts: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
     patients: NDArray[np.str_],
@@ -142,7 +160,8 @@ def _unsure(
     return statistics
 
 
-def _title(name: str) -> str:
+def kind_title(name: str) -> str:
+    """What a figure is called in text."""
     unit, _, what = name.partition("_")
     if name == "ece":
         return "calibration error, slices"

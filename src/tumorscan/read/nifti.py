@@ -39,8 +39,13 @@ def is_nifti(head: bytes) -> bool:
     return _kind(head) is not None
 
 
-def read_nifti(source: Source, limits: StudyLimits) -> Volume:
+def read_nifti(source: Source, limits: StudyLimits, *, mask: bool = False) -> Volume:
     """Read a volume.
+
+    Args:
+        source: of the file's bytes.
+        limits: what is refused before it is decoded.
+        mask: a mask is wanted; else one is refused.
 
     Raises:
         UnreadableScan: it is damaged, 4-D, in colour, complex, a mask, too large or too small.
@@ -55,7 +60,7 @@ def read_nifti(source: Source, limits: StudyLimits) -> Volume:
         kind = nibabel.Nifti2Image if _kind(data[:352]) == 2 else nibabel.Nifti1Image
         image = kind.from_stream(BytesIO(data))
         shape = _shape(source.name, image, limits)
-        return _volume(source.name, image, shape, nibabel)
+        return _volume(source.name, image, shape, nibabel, mask=mask)
     except (UnreadableScan, MissingExtra):
         raise
     except MemoryError as error:
@@ -130,7 +135,7 @@ def _times(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-def _volume(name: str, image: Any, shape: tuple[int, ...], nibabel: Any) -> Volume:
+def _volume(name: str, image: Any, shape: tuple[int, ...], nibabel: Any, *, mask: bool) -> Volume:
     notes: list[str] = []
     affine = _affine(image, notes)
     turns = nibabel.orientations.io_orientation(affine)
@@ -144,7 +149,7 @@ def _volume(name: str, image: Any, shape: tuple[int, ...], nibabel: Any) -> Volu
     axis = _axis(sizes, values.shape)
     shown = _shown(values, axis)
     finite(shown, notes)
-    if labels := mask_values(shown):
+    if not mask and (labels := mask_values(shown)):
         raise UnreadableScan(name, told(labels))
     low, high = percentile_window(shown)
     notes.append(f"windowed from {low:g} to {high:g}, percentiles of the whole volume")

@@ -35,7 +35,7 @@ def is_study(path: str | os.PathLike[str]) -> bool:
     Never raises: what cannot be looked at is no study.
     """
     try:
-        with _sources(Path(path), DEFAULT_LIMITS) as (sources, _):
+        with sources_of(Path(path), DEFAULT_LIMITS) as (sources, _):
             return any(_is_volume(_head(one)) for one in sources[:_LOOKED_AT])
     except UnreadableScan:
         return False
@@ -59,7 +59,7 @@ def read_study(path: str | os.PathLike[str], limits: StudyLimits = DEFAULT_LIMIT
         MissingExtra: the extra `dicom` is not installed.
     """
     name = os.fspath(path)
-    with _sources(Path(path), limits) as (sources, left_out):
+    with sources_of(Path(path), limits) as (sources, left_out):
         problems = list(left_out)
         volumes, headers = _sorted_out(sources, limits, problems)
         volumes += _dicom_volumes(name, headers, limits, problems)
@@ -97,8 +97,12 @@ def scan_of_dicom(data: bytes, name: str, limits: ReadLimits) -> Scan:
 
 
 @contextmanager
-def _sources(path: Path, limits: StudyLimits) -> Iterator[tuple[Sequence[Source], list[str]]]:
-    """The files that a path means, and what was left out."""
+def sources_of(path: Path, limits: StudyLimits) -> Iterator[tuple[Sequence[Source], list[str]]]:
+    """The files that a file, folder or zip means while it is open, and a line for each that was left out.
+
+    Raises:
+        UnreadableScan: the path does not exist, may not be read, or exceeds a limit.
+    """
     if _is_folder(path):
         yield _folder(path, limits)
         return

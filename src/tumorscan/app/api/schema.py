@@ -25,6 +25,10 @@ FINDING_EXAMPLE: Final = {
     "model": "evidence 1df321fb1be5",
     "notes": [],
     "reasons": [],
+    "tumor_type": {
+        "told": "meningioma",
+        "probabilities": {"glioma": 0.05, "meningioma": 0.93, "pituitary": 0.02},
+    },
     "milliseconds": {"read": 0.9, "prepare": 3.8, "infer": 25.6},
 }
 UNREAD_EXAMPLE: Final = {
@@ -52,6 +56,16 @@ FINDING: Final[dict[str, Any]] = {
         "model": {"type": "string", "description": "Name and version of the bundle."},
         "notes": {**_TEXTS, "description": "What the reader and the preparation did."},
         "reasons": {**_TEXTS, "description": "Why the gate refused the picture."},
+        "tumor_type": {
+            "type": ["object", "null"],
+            "description": "A hint for research: the type told, or `not sure`, and the probability of each "
+            "that the bundle knows; null where no tumor is reported or the bundle tells no types.",
+            "required": ["told", "probabilities"],
+            "properties": {
+                "told": {"type": "string"},
+                "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
+            },
+        },
         "milliseconds": {"type": "object", "additionalProperties": {"type": "number"}},
     },
     "example": FINDING_EXAMPLE,
@@ -121,14 +135,13 @@ COMPONENTS: Final[dict[str, Any]] = {
         "title": "Volume",
         "description": "The answer for one volume: a finding, and what its slices say.",
         "type": "object",
-        "required": [*FINDING["required"], "key_slice", "extent", "curve", "tumor_type", "slices"],
+        "required": [*FINDING["required"], "key_slice", "extent", "curve", "slices"],
         "properties": {
             **FINDING["properties"],
             "schema": {"const": VOLUME},
             "key_slice": {"type": ["integer", "null"], "description": "Index of the slice that says most."},
             "extent": {"type": ["array", "null"], "items": {"type": "integer"}},
             "curve": {"type": "array", "items": _MAYBE},
-            "tumor_type": {"type": "object", "additionalProperties": {"type": "number"}},
             "slices": {"type": "array", "items": {"type": "object"}},
         },
     },

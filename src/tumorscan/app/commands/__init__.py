@@ -11,6 +11,7 @@ from tumorscan.app.commands import (
     catalog,
     controls,
     crossval,
+    deidentify,
     deliver,
     evaluate,
     experiment,
@@ -24,6 +25,7 @@ from tumorscan.app.commands import (
     prepare,
     report,
     train,
+    tumor_type,
 )
 
 
@@ -52,10 +54,12 @@ COMMANDS: dict[str, Command] = {
     "experiment": experiment,
     "export": export,
     "gate": gate,
+    "tumor-type": tumor_type,
     "predict": predict,
     "deliver": deliver,
     "report": report,
     "app": app,
+    "deidentify": deidentify,
     "node": node,
     "phantom": phantom,
     "info": info,

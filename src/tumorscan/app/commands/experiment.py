@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from tumorscan.app.commands import held_out, leak_experiment, localisation, robustness, type_experiment
+from tumorscan.app.commands import (
+    held_out,
+    leak_experiment,
+    localisation,
+    patients_experiment,
+    robustness,
+    type_experiment,
+    volumes_experiment,
+)
 from tumorscan.app.commands.shared import add_command
 
 if TYPE_CHECKING:
@@ -17,8 +25,10 @@ DESCRIPTION = "Studies, each with arguments of its own: tumorscan experiment NAM
 EXPERIMENTS: dict[str, Command] = {
     "leak": leak_experiment,
     "localisation": localisation,
+    "patients": patients_experiment,
     "robustness": robustness,
     "sources": held_out,
+    "volumes": volumes_experiment,
     "tumor-type": type_experiment,
 }
 

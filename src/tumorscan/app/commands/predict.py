@@ -36,8 +36,9 @@ HELP = "say TUMOR DETECTED, NO TUMOR or CANNOT SAY for each picture or volume"
 DESCRIPTION = """\
 Reads, prepares and scores each file with what the bundle says, and prints verdict, calibrated
 probability of a tumor and confidence: how probable it is that the verdict is true, in per cent. A
-bundle with an uncertain band says CANNOT SAY where operating point and band do not agree. A file that
-cannot be read gets its own error line; the others go on.
+bundle with an uncertain band says CANNOT SAY where operating point and band do not agree. A bundle that
+tells tumor types adds one, or "not sure", to TUMOR DETECTED: a hint for research. A file that cannot be
+read gets its own error line; the others go on.
 
 A study is a DICOM or NIfTI file, or a folder or zip that holds one (extra `dicom`): each of its volumes
 gets one verdict, a key slice and the run of suspicious slices. Studies and pictures may stand in one list.

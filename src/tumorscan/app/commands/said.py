@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
 
 def answer_line(answer: Finding | UnreadableScan) -> str:
-    """Of a picture, or of a volume as a whole."""
+    """Of a picture, or of a volume as a whole; a second line has the hint at the tumor's type."""
     from tumorscan.detect.decide import wording
+    from tumorscan.detect.tumor_type import hint_text
     from tumorscan.types import Verdict
 
     if isinstance(answer, UnreadableScan):
@@ -21,7 +22,9 @@ def answer_line(answer: Finding | UnreadableScan) -> str:
         return f"{answer.file}: {answer.verdict} ({'; '.join(answer.reasons)})"
     if answer.verdict is Verdict.CANNOT_SAY:
         return f"{answer.file}: {wording(answer.verdict)}, p(tumor) {answer.probability:.3f}"
-    return f"{answer.file}: {answer.verdict} ({answer.confidence:.1f} %), p(tumor) {answer.probability:.3f}"
+    said = f"{answer.file}: {answer.verdict} ({answer.confidence:.1f} %), p(tumor) {answer.probability:.3f}"
+    hint = hint_text(answer)
+    return f"{said}\n  {hint}" if hint else said
 
 
 def volume_lines(volume: Volume, found: VolumeFinding) -> list[str]:

@@ -121,22 +121,34 @@ def _gate(answer: Answer, language: str) -> str:
 def _verdicts(answer: Answer, language: str) -> str:
     finding = answer.finding
     if finding.probability is None:
-        return _not_a_head(finding, language)
+        return refused_section(finding, language)
+    p, band = finding.probability, answer.band
     return "".join(
-        _verdict(finding, finding.probability, point, answer.band, language, hidden=number > 0)
+        verdict_section(
+            p,
+            point,
+            band,
+            language,
+            text=meaning(finding, parts.said_at(p, point, band), point, band, language),
+            hidden=number > 0,
+        )
         for number, point in enumerate(answer.points)
     )
 
 
-def _verdict(
-    finding: Finding,
-    p: float,
-    point: OperatingPoint,
-    band: UncertainBand | None,
-    language: str,
-    *,
-    hidden: bool,
+def verdict_section(
+    p: float, point: OperatingPoint, band: UncertainBand | None, language: str, *, text: str, hidden: bool
 ) -> str:
+    """The verdict at an operating point: words, icon, probability on its scale, and what the point is worth.
+
+    Args:
+        p: calibrated probability, 0..1.
+        point: the operating point.
+        band: where nothing is said.
+        language: of the text.
+        text: what the numbers mean.
+        hidden: another point is shown first.
+    """
     said = parts.said_at(p, point, band)
     share, threshold = percent(language, p), percent(language, point.threshold)
     return f"""
@@ -150,7 +162,7 @@ def _verdict(
     <div class="ts-legend"><span>0 %</span><span>{html(language, "threshold")} {threshold}</span>
     <span>100 %</span></div>
   </div>
-  <p>{escape(meaning(finding, said, point, band, language))}</p>
+  <p>{escape(text)}</p>
   <p class="ts-quiet ts-rates"><b>{html(language, "point")}: {escape(parts.point_name(language, point))}.</b>
   {html(language, "sensitivity")} {escape(parts.rate_short(language, point.sensitivity))},
   {html(language, "specificity")} {escape(parts.rate_short(language, point.specificity))}.</p>
@@ -165,7 +177,8 @@ def _zone(point: OperatingPoint, band: UncertainBand | None) -> str:
     return f'<div class="ts-band" style="left:{100 * low:.2f}%;width:{100 * (high - low):.2f}%"></div>'
 
 
-def _not_a_head(finding: Finding, language: str) -> str:
+def refused_section(finding: Finding, language: str) -> str:
+    """What the gate refused, with its reasons and no number."""
     reasons = "".join(f"<li>{below(language, reason)}</li>" for reason in finding.reasons)
     said = finding.verdict
     return f"""

@@ -12,9 +12,11 @@ from PIL import Image
 from tumorscan.app.desk import Desk
 from tumorscan.app.inbox import STALE_SECONDS, Inbox
 from tumorscan.app.page import parts
+from tumorscan.app.page.batch_tab import lay_out_batch
 from tumorscan.app.page.card import lay_out_card
 from tumorscan.app.page.compare import lay_out_compare
 from tumorscan.app.page.picture import lay_out_picture
+from tumorscan.app.page.series_tab import lay_out_series
 from tumorscan.app.page.texts import html
 from tumorscan.app.page.widgets import block
 from tumorscan.app.page.words import Words
@@ -56,6 +58,10 @@ def build_page(
         with gr.Tabs(elem_id="ts-tabs"):
             with gr.Tab(words.text("tab_picture"), id="picture"):
                 lay_out_picture(desk, examples, words)
+            with gr.Tab(words.text("tab_series"), id="series"):
+                lay_out_series(desk, words)
+            with gr.Tab(words.text("tab_batch"), id="batch"):
+                lay_out_batch(desk, words)
             with gr.Tab(words.text("tab_card"), id="card"):
                 lay_out_card(desk, words)
             with gr.Tab(words.text("tab_compare"), id="compare"):

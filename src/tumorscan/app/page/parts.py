@@ -118,6 +118,17 @@ def file_uri(data: bytes, kind: str) -> str:
     return f"data:{kind};base64," + base64.b64encode(data).decode("ascii")
 
 
+def download(name: str, uri: str, text: str) -> str:
+    """A link that saves what its address holds.
+
+    Args:
+        name: of the file.
+        uri: a data address.
+        text: what people read.
+    """
+    return f'<a class="ts-button" download="{escape(name)}" href="{uri}">{escape(text)}</a>'
+
+
 def _png(image: Image.Image) -> str:
     stream = BytesIO()
     image.save(stream, "PNG")
@@ -233,7 +244,13 @@ def _band_promise(language: str, band: UncertainBand) -> str:
 
 
 def radios(
-    name: str, legend: str, choices: Sequence[tuple[str, str, str]], chosen: str, *, extra: str = ""
+    name: str,
+    legend: str,
+    choices: Sequence[tuple[str, str, str]],
+    chosen: str,
+    *,
+    extra: str = "",
+    option: str = "",
 ) -> str:
     """A group of radio buttons.
 
@@ -243,9 +260,11 @@ def radios(
         choices: value, text, and a quieter line (may be empty) of each.
         chosen: the value that is chosen first.
         extra: HTML behind the last.
+        option: under which name a drop zone sends the chosen value along; empty: it does not.
     """
+    sent = f' data-option="{escape(option)}"' if option else ""
     lines = "".join(
-        f'<label class="ts-choice"><input type="radio" name="{escape(name)}" value="{escape(value)}"'
+        f'<label class="ts-choice"><input type="radio" name="{escape(name)}" value="{escape(value)}"{sent}'
         f"{' checked' if value == chosen else ''}><span><b>{escape(text)}</b>"
         f"{f'<small>{escape(quiet)}</small>' if quiet else ''}</span></label>"
         for value, text, quiet in choices

@@ -82,8 +82,15 @@ def _left(desk: Desk, examples: list[tuple[Path, str]], language: str) -> str:
 <p class="ts-quiet">{html(language, "examples_drawn")}</p></section>"""
 
 
-def points_html(desk: Desk, language: str, name: str) -> str:
-    """The choice of an operating point, with what each costs; nothing where there is only one."""
+def points_html(desk: Desk, language: str, name: str, option: str = "") -> str:
+    """The choice of an operating point, with what each costs; nothing where there is only one.
+
+    Args:
+        desk: has the points.
+        language: of the text.
+        name: of the group of radio buttons, unique on the page.
+        option: under which name a drop zone sends the chosen one along.
+    """
     points = desk.points
     if len(points) < 2:
         return ""
@@ -91,7 +98,7 @@ def points_html(desk: Desk, language: str, name: str) -> str:
         (point.name, parts.point_name(language, point), parts.cost(language, point)) for point in points
     ]
     quiet = f'<p class="ts-quiet">{html(language, "points_why")}</p>'
-    group = parts.radios(name, say(language, "points"), choices, points[0].name, extra=quiet)
+    group = parts.radios(name, say(language, "points"), choices, points[0].name, extra=quiet, option=option)
     return f'<section class="ts-points" lang="{language}">{group}</section>'
 
 

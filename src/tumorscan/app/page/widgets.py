@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any, Final
 
-from tumorscan.app.desk import Desk, guarded
+from tumorscan.app.desk import Desk, guarded, refused
 from tumorscan.app.look import static
 from tumorscan.app.page import parts
 from tumorscan.app.page.answer import refusal_html
@@ -108,7 +108,12 @@ def heard_often(handler: Callable[[Any, str], Iterator[Any]]) -> Callable[..., A
     import gradio as gr
 
     def event_of(event: Any, request: Any) -> Iterator[Any]:
-        yield from handler(event._data, _language(request))  # noqa: SLF001 - as above
+        language = _language(request)
+        parts_of = handler(event._data, language)  # noqa: SLF001 - as above
+        try:
+            yield from parts_of
+        except Exception as error:  # noqa: BLE001 - as above: the page says so
+            yield refusal_html(refused("tumorscan", error), language)
 
     return _annotated(event_of, gr)
 

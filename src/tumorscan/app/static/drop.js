@@ -28,12 +28,15 @@ function options() {
   return chosen;
 }
 
+// A number that nobody else can guess.
+const token = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
+
 async function send(file) {
   if (file.size > limit) return { name: file.name, size: file.size };
   try {
     // A name of our own: the person's may hold a patient's, and two equal uploads must not meet on disk.
-    const token = Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0"));
-    const sent = await upload(new File([file], token.join("")));
+    const sent = await upload(new File([file], token()));
     return { name: file.name, path: sent.path };
   } catch (error) {
     return { name: file.name, failure: String(error?.message ?? error) };
@@ -44,13 +47,13 @@ const problem = (sent) => "size" in sent
   ? filled("too_large", { bytes: sent.size, limit })
   : filled("not_sent", { failure: sent.failure.slice(0, 200) });
 
-async function take(files) {
+async function take(files, more = {}) {
   files = Array.from(files);
   if (!files.length) return;
   const turn = ++latest;
   trigger("clear");
   if (zone.querySelector("[data-again]")) kept = files;
-  if (most > 1) { await takeMany(files, turn); return; }
+  if (most > 1) { await takeMany(files, turn, more); return; }
   say(filled("sending", { what: files[0].name }));
   const sent = await send(files[0]);
   if (turn !== latest) {
@@ -66,7 +69,7 @@ async function take(files) {
   trigger("upload", { ...sent, options: options() });
 }
 
-async function takeMany(files, turn) {
+async function takeMany(files, turn, more) {
   const results = new Array(files.length);
   let next = 0, done = 0;
   const work = async () => {
@@ -84,10 +87,11 @@ async function takeMany(files, turn) {
     return;
   }
   say("");
-  trigger("upload", { files: results, options: options() });
+  trigger("upload", { files: results, options: { ...options(), ...more, job: token() } });
 }
 
 zone.querySelector("[data-again]")?.addEventListener("change", () => { if (kept) take(kept); });
+zone.addEventListener("ts-again", (event) => { if (kept) take(kept, event.detail); });
 
 const hasFiles = (event) => Array.from(event.dataTransfer?.types ?? []).includes("Files");
 
