@@ -76,7 +76,9 @@ def test_our_results_that_come_back_are_let_go(make_node, pacs, analysis):
     study = series_of(1)
     send(node.receiver.port, study)
     done(node)
-    foreign = mr_object(study[0].StudyInstanceUID, generate_uid(), Manufacturer="tumorscan")
+    foreign = mr_object(
+        study[0].StudyInstanceUID, generate_uid(), Manufacturer="tumorscan", ManufacturerModelName="tumorscan"
+    )
     assert send(node.receiver.port, [pacs.objects[0], foreign]) == [0, 0]
     until(lambda: any("2 ours" in line for line in node.lines))
     assert len(analysis.seen) == 1
