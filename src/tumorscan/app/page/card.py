@@ -155,7 +155,8 @@ def _kinds(manifest: Manifest, language: str) -> str:
         if name in told["measured"]
     ]
     why = html(language, "kind_why")
-    where = html(language, "kind_measured", fitted=told.get("fitted_on", "-"), kept=told.get("kept_out", "-"))
+    fitted, kept = (below(language, str(told.get(name, "-"))) for name in ("fitted_on", "kept_out"))
+    where = f"{html(language, 'kind_fitted')} {fitted}; {html(language, 'kind_kept')} {kept}."
     return f"<h2>{html(language, 'kind')}</h2><p class='ts-quiet'>{why} {where}</p>{parts.table(rows)}"
 
 
