@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tumorscan.app.page import parts
 from tumorscan.app.page.curves import curves_html
 from tumorscan.app.page.texts import below, html, number, percent, say
-from tumorscan.app.page.widgets import block
+from tumorscan.app.page.widgets import Told, block
 from tumorscan.jsonable import interval_from
 from tumorscan.model.bundle import GATE, Manifest
 from tumorscan.types import Interval
@@ -26,9 +26,13 @@ _OF_CURVES: Final = ("reliability", "risk")
 _ABSENT: Final = ("crossval", "reliability", "risk", "errors", "leak")
 
 
-def lay_out_card(desk: Desk, words: Words) -> None:
+def lay_out_card(desk: Desk, words: Words) -> Told:
     """The tab's contents, inside the Blocks that is being made."""
-    block(words.block("card", lambda language: card_html(desk.detector.bundle.manifest, language)), "ts-card")
+
+    def card(language: str) -> str:
+        return card_html(desk.detector.bundle.manifest, language)
+
+    return block(words.block("card", card), "ts-card"), card
 
 
 def card_html(manifest: Manifest, language: str = "en") -> str:
