@@ -155,7 +155,23 @@ def _another_picture(said: Path, picture: Path, folder: Path) -> list[str]:
     return [str(file)]
 
 
+def test_a_page_of_a_study_s_answer(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(study), "--json"]) == 0
+    file = tmp_path / "study.json"
+    file.write_text(capsys.readouterr().out)
+    assert main(["report", str(file), "--pdf", str(tmp_path / "page.pdf")]) == 0
+    assert main(["report", str(file), "--pdf", str(tmp_path / "page.pdf"), "--series", "2"]) == 2
+    assert "has 1 answers" in capsys.readouterr().err
+    changed = json.loads(file.read_text())
+    changed["volumes"][0]["probability"] = 0.4
+    file.write_text(json.dumps(changed, indent=1))
+    assert main(["report", str(file), "--pdf", str(tmp_path / "page.pdf")]) == 4
+    assert "answer for it anew" in capsys.readouterr().err
+
+
 REFUSED = {
+    "no study's answer": (_written('{"file": "a", "volumes": [3]}'), 3, "is no answer of `predict --json`"),
+    "a list": (_written('{"file": "a"}\n[1]'), 3, "is damaged JSON"),
     "no such file": (lambda *_: ["nowhere.png"], 3, "nowhere.png: does not exist"),
     "two answers": (
         lambda said, picture, folder: _written(said.read_text() * 2)(said, picture, folder),

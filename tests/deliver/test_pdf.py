@@ -100,7 +100,7 @@ def test_long_words_stay_on_the_page(told: Told, changed: dict[str, object]) -> 
 
 
 def test_a_hint_at_the_type_stands_there_as_a_hint(told: Told) -> None:
-    assert "glioma 70 %, meningioma 30 %; for research" in words(report_pdf(sheet(told)))
+    assert "glioma 70.0 %, meningioma 30.0 %; for research" in words(report_pdf(sheet(told)))
 
 
 def test_certainty_is_never_claimed(told: Told) -> None:

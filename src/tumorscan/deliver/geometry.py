@@ -33,7 +33,7 @@ class Placed:
         self._shape = shape
         stored = shape[::-1] if self._turn.transposed else shape
         if stored != (source.dataset.get("Rows"), source.dataset.get("Columns")):
-            raise UnreadableScan("header", "its rows and columns are not those of the slice that was read")
+            raise UnreadableScan(source.file, "its rows and columns are not those of the slice that was read")
 
     def _turned(self) -> Turn:
         if self.orientation is None:

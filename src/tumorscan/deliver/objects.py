@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any, Final
 
@@ -23,6 +24,10 @@ from tumorscan.types import Slice, Verdict, Volume, VolumeFinding
 KINDS: Final = ("sr", "capture", "gsps", "map")
 """Structured report, Secondary Capture, presentation state, Parametric Map."""
 
+MAP_SLICES: Final = 64
+"""Most slices of a map: with 512 x 512 pixels each takes a megabyte."""
+
+_WORDS = {"sr": "report", "capture": "capture", "gsps": "presentation state", "map": "parametric map"}
 _NUMBERS = {"sr": 9001, "capture": 9002, "gsps": 9003, "map": 9004}
 """Series Numbers, far from a scanner's."""
 
@@ -43,11 +48,17 @@ def tell(detector: Detector, volume: Volume, found: VolumeFinding, kinds: Sequen
     if found.key_slice is None:
         why = "; ".join(found.finding.reasons) or str(found.finding.verdict)
         raise UnreadableScan(volume.name, f"has no key slice that results could point at ({why})")
-    wanted = {found.key_slice}
-    if "map" in kinds and found.extent is not None:
-        wanted |= set(range(found.extent[0], found.extent[1] + 1))
+    wanted = {found.key_slice, *(_run(found)[:MAP_SLICES] if "map" in kinds else ())}
     asked = [one for one in sorted(wanted) if found.slices[one].finding.probability is not None]
     return Told(volume, found, model_of(detector), volume_evidence(detector, volume, asked))
+
+
+def _run(found: VolumeFinding) -> list[int]:
+    """The suspicious slices, nearest to the key slice first; empty where there are none."""
+    if found.extent is None or found.key_slice is None:
+        return []
+    key = found.key_slice
+    return sorted(range(found.extent[0], found.extent[1] + 1), key=lambda one: (abs(one - key), one))
 
 
 def check_kinds(kinds: Sequence[str]) -> None:
@@ -86,7 +97,7 @@ def deliver_objects(
         say: is told what is left out, and why.
 
     Returns:
-        pydicom Datasets, in the order of `kinds`.
+        pydicom Datasets, in the order of `KINDS`.
 
     Raises:
         SettingsError: an unknown kind, or none.
@@ -96,14 +107,23 @@ def deliver_objects(
     check_kinds(kinds)
     check_dicom(told.volume)
     quiet_highdicom()
+    with _taking_over(told.volume.name):
+        maker = _Maker(told, headers, say)
+    return maker.made(kinds)
+
+
+@contextmanager
+def _taking_over(name: str) -> Iterator[None]:
+    """Odd headers make the libraries raise anything: a refusal by name.
+
+    By the kind of the error alone: its message may quote what stands in the header, a name even.
+    """
     try:
-        return _Maker(told, headers, say).made(kinds)
+        yield
     except TumorscanError:
         raise
-    except Exception as error:  # odd headers make the libraries raise anything
-        # By its kind alone: the message may quote what stands in the header, a name even.
-        cause = f"its header cannot be taken over ({type(error).__name__}): no objects were made"
-        raise UnreadableScan(told.volume.name, cause) from error
+    except Exception as error:
+        raise UnreadableScan(name, f"its header cannot be taken over ({type(error).__name__})") from error
 
 
 class _Maker:
@@ -123,9 +143,20 @@ class _Maker:
         self._names = Names(told)
 
     def made(self, kinds: Sequence[str]) -> list[Any]:
+        """Each by itself: what an odd header forbids of one does not cost the others."""
         makers = {"sr": self._report, "capture": self._capture, "gsps": self._presentation, "map": self._map}
-        objects = [makers[one]() for one in KINDS if one in kinds]
-        return [self._settled(one) for one in objects if one is not None]
+        objects, problem = [], None
+        for kind in (one for one in KINDS if one in kinds):
+            try:
+                with _taking_over(self._told.volume.name):
+                    one = makers[kind]()
+                    objects += [] if one is None else [self._settled(one)]
+            except UnreadableScan as error:
+                problem = error
+                self._left_out(_WORDS[kind], error.cause)
+        if problem is not None and not objects:
+            raise problem
+        return objects
 
     def _report(self) -> Any:
         return structured_report(self._told, self._key, self._names, self._common("sr"))
@@ -135,18 +166,21 @@ class _Maker:
 
     def _presentation(self) -> Any | None:
         if self._told.found.finding.verdict is Verdict.NO_TUMOR:
-            self._left_out("presentation state", "no tumor was found, so nothing is outlined")
+            self._left_out(_WORDS["gsps"], "no tumor was found, so nothing is outlined")
             return None
         if not self._told.evidence[self._key.source.index].outline():
-            self._left_out("presentation state", "no place speaks for the answer")
+            self._left_out(_WORDS["gsps"], "no place speaks for the answer")
             return None
         return presentation(self._told, self._key, self._common("gsps"))
 
     def _map(self) -> Any | None:
         placed = [self._placed[index] for index in sorted(self._placed)]
         if why := no_place(placed):
-            self._left_out("parametric map", why)
+            self._left_out(_WORDS["map"], why)
             return None
+        if len(run := _run(self._told.found)) > MAP_SLICES:
+            name, few = self._told.volume.name, f"the {MAP_SLICES} nearest to the key slice"
+            self._say(f"{name}: parametric map of {few}, not of all {len(run)} suspicious ones")
         return parametric_map(self._told, placed, self._common("map"))
 
     def _left_out(self, what: str, why: str) -> None:

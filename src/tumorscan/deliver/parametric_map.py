@@ -40,8 +40,9 @@ def parametric_map(told: Told, placed: Sequence[Placed], common: dict[str, Any])
             codes.cid7180.ClassActivation if cells else codes.cid7180.GradientWeightedClassActivation
         ),
     )
+    thickness = _thickness(told, first)
     made = pm.ParametricMap(
-        source_images=_files(placed),
+        source_images=_files(placed, thickness),
         pixel_array=values,
         contains_recognizable_visual_features=False,
         real_world_value_mappings=[mapping],
@@ -50,7 +51,7 @@ def parametric_map(told: Told, placed: Sequence[Placed], common: dict[str, Any])
         content_description="Evidence for a tumor, for research",
         pixel_measures=content.PixelMeasuresSequence(
             pixel_spacing=first.numbers("PixelSpacing", 2),
-            slice_thickness=_thickness(told, first),
+            slice_thickness=thickness,
         ),
         plane_orientation=content.PlaneOrientationSequence("PATIENT", placed[0].orientation),
         plane_positions=[
@@ -64,9 +65,13 @@ def parametric_map(told: Told, placed: Sequence[Placed], common: dict[str, Any])
     return made
 
 
-def _files(placed: Sequence[Placed]) -> list[Any]:
-    """Each file once."""
-    return list({str(one.source.dataset.SOPInstanceUID): one.source.dataset for one in placed}.values())
+def _files(placed: Sequence[Placed], thickness: float) -> list[Any]:
+    """Each file once; highdicom asks a thickness of them."""
+    files = {str(one.source.dataset.SOPInstanceUID): one.source.dataset for one in placed}
+    for file in files.values():
+        if "SliceThickness" not in file and "SharedFunctionalGroupsSequence" not in file:
+            file.SliceThickness = f"{thickness:g}"
+    return list(files.values())
 
 
 def _thickness(told: Told, first: Any) -> float:

@@ -8,6 +8,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,11 +48,13 @@ class Source:
     """A slice as its file describes it.
 
     Attributes:
+        file: its name.
         dataset: the file's header as a pydicom Dataset without pixels, completed.
         frame: number of the slice in a multi-frame file, from 1; None in a file of one frame.
         index: in the volume.
     """
 
+    file: str
     dataset: Any
     frame: int | None
     index: int
@@ -146,7 +149,7 @@ def load_sources(
         if origin.file not in files:
             files[origin.file] = _completed(origin, headers(origin) if headers else _read(origin.file))
         frame = None if origin.frame is None else origin.frame + 1
-        sources[index] = Source(files[origin.file], frame, index)
+        sources[index] = Source(origin.file, files[origin.file], frame, index)
     return sources
 
 
@@ -182,9 +185,11 @@ def _completed(origin: Slice, header: Any) -> Any:
     Raises:
         UnreadableScan: a UID is absent, or is not that of the slice that was read.
     """
-    from copy import copy
+    from pydicom.multival import MultiValue
 
-    dataset = copy(header)
+    dataset = deepcopy(header)  # a shallow copy of pydicom's shares its elements
+    for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData"):
+        dataset.pop(keyword, None)
     for keyword in _NEEDED:
         if not _UID.fullmatch(str(dataset.get(keyword) or "")):
             raise UnreadableScan(origin.file, f"has no {keyword}, so that nothing can refer to it")
@@ -192,8 +197,10 @@ def _completed(origin: Slice, header: Any) -> Any:
         raise UnreadableScan(origin.file, "is another picture than the one that was read: run it again")
     _take_out_odd(dataset)
     for keyword in _EXPECTED:
-        if keyword not in dataset:
-            setattr(dataset, keyword, "")
+        value = dataset.get(keyword)
+        if value is None or isinstance(value, list | MultiValue):
+            setattr(dataset, keyword, str(value[0]) if value else "")
+    dataset.SamplesPerPixel = 1  # or it would not have been read
     return dataset
 
 
@@ -202,6 +209,11 @@ def _take_out_odd(dataset: Any) -> None:
     for keyword, form in _FORMS.items():
         if not form.fullmatch(str(dataset.get(keyword) or "").strip()):
             setattr(dataset, keyword, "")
+    if not _UID.fullmatch(str(dataset.get("FrameOfReferenceUID") or "")):
+        dataset.pop("FrameOfReferenceUID", None)
+    for keyword in ("SliceThickness", "SpacingBetweenSlices"):
+        if not isinstance(dataset.get(keyword), int | float):
+            dataset.pop(keyword, None)
     for element in list(dataset.group_dataset(0x0010)):
         if element.keyword not in _EXPECTED and not _valid(element):
             del dataset[element.tag]

@@ -124,7 +124,7 @@ def type_hint(finding: Finding, found: VolumeFinding | None) -> str:
     """The hint at the type in words; empty where none is given."""
     shares = sorted(type_shares(finding, found).items(), key=lambda one: -one[1])
     said = f"{finding.tumor_type_told}: " if finding.tumor_type_told else ""
-    return said + ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares) if shares else ""
+    return said + ", ".join(f"{name} {percent(share)}" for name, share in shares) if shares else ""
 
 
 def rates(point: OperatingPoint) -> str:

@@ -72,6 +72,8 @@ def _objects(detector: Detector, volume: Volume, found: VolumeFinding) -> list[F
     """Structured report and key image, for the study that the series came from."""
     from tumorscan.deliver.objects import deliver_objects, dicom_bytes, tell
 
+    if volume.format != "DICOM":
+        raise UnreadableScan(volume.name, "came as NIfTI: DICOM objects need the study that they belong to")
     kinds = ("sr", "capture")
     made = deliver_objects(tell(detector, volume, found, kinds), kinds)
     return [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from tumorscan.app.desk import table_of
 from tumorscan.app.page import parts
 from tumorscan.app.page.answer import empty_html
 from tumorscan.app.page.texts import html, say
@@ -58,7 +59,8 @@ def _connect(desk: Desk, examples: list[Path], zone: Any, answer: Any) -> None:
     predict.__doc__ = type(desk).predict.__doc__
 
     def chosen(sent: Any, language: str) -> str:
-        return desk.example(examples[int(sent["index"]) % len(examples)], language)
+        report = bool(table_of(sent.get("options")).get("report"))
+        return desk.example(examples[int(sent["index"]) % len(examples)], language, report=report)
 
     clear = in_browser(lambda language: empty_html(language, "empty_picture"))
     # In the browser, at once: whatever comes next, the old verdict is gone before it.
@@ -74,7 +76,9 @@ def _connect(desk: Desk, examples: list[Path], zone: Any, answer: Any) -> None:
 def _left(desk: Desk, examples: list[tuple[Path, str]], language: str) -> str:
     limit = desk.inbox.limits.max_bytes
     hint = say(language, "hint_picture", size=size_text(limit))
-    zone = zone_html(language, "ts", title="drop_picture", hint=hint, max_bytes=limit)
+    zone = zone_html(
+        language, "ts", title="drop_picture", hint=hint, max_bytes=limit, more="<div data-again hidden></div>"
+    )
     return f"""{zone}{points_html(desk, language, "ts-point")}
 <section class="ts-examples" lang="{language}" aria-labelledby="ts-examples-title">
 <h2 id="ts-examples-title">{html(language, "examples")}</h2><ul>
