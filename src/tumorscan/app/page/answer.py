@@ -245,7 +245,7 @@ def _slider(answer: Answer, language: str) -> str:
   <img src="{before}" alt="{html(language, "prep_before_alt")}">
   <img class="ts-after" src="{after}" alt="{html(language, "prep_after_alt", side=side)}">
   <span class="ts-tag">{html(language, "prep_before")}</span>
-  <span class="ts-tag ts-right">{html(language, "prep_after")}</span></div>
+  <span class="ts-tag ts-tag-after">{html(language, "prep_after")}</span></div>
 <input type="range" min="0" max="100" value="50" data-cut
   aria-label="{html(language, "prep_cut")}"></section>"""
 
