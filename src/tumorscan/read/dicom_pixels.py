@@ -68,8 +68,7 @@ def decoded(dataset: Any, index: int) -> NDArray[Any]:
 
 def _check_pixels(dataset: Any, name: str) -> None:
     if "PixelData" in dataset:
-        if not dataset.file_meta.TransferSyntaxUID.is_compressed:
-            _check_length(dataset, name)
+        _check_length(dataset, name)
         return
     if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
         raise UnreadableScan(name, "holds floating-point results, not a scan")
@@ -79,9 +78,11 @@ def _check_pixels(dataset: Any, name: str) -> None:
 def _check_length(dataset: Any, name: str) -> None:
     """One line for a file that is cut, instead of one for each of its frames."""
     try:
+        if dataset.file_meta.TransferSyntaxUID.is_compressed:
+            return
         wanted = int(require("pydicom.pixels.utils", "dicom").get_expected_length(dataset))
     except (AttributeError, TypeError, ValueError, NotImplementedError):
-        return  # of a header that says too little the decoder will complain
+        return  # the decoder will complain of such a header
     if len(dataset.PixelData) < wanted:
         raise UnreadableScan(name, damaged(f"{len(dataset.PixelData)} of {wanted} bytes of pixels"))
 
