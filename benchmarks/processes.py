@@ -77,6 +77,11 @@ class Worker:
             env=clean_environment(),
         )
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
     def ask(self, **request: Any) -> dict[str, Any]:
         """The reply to a request.
 
@@ -141,6 +146,16 @@ def tree_rss(pid: int) -> int:
     except OSError:
         return 0
     return own + sum(tree_rss(child) for child in children)
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process and its threads have used of all cores so far; nan without /proc."""
+    try:
+        # The command's name stands in brackets and may hold blanks.
+        fields = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return float("nan")
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _children(task: Path) -> list[int]:

@@ -267,3 +267,40 @@ def test_a_picture_comes_back_as_it_was(rng):
     for picture in (pixels, grey):
         image = Image.open(BytesIO(base64.b64decode(data_uri(picture).partition(",")[2])))
         assert np.array_equal(np.asarray(image.convert("RGB")), picture)
+
+
+@pytest.mark.parametrize(
+    ("english", "german"),
+    [
+        ("is empty (0 bytes): copy it again from its source", "ist leer (0 Byte)"),
+        ("got no answer: 128 pictures are waiting: try again in 3 s", "es warten schon 128 Bilder"),
+        ("no head: 3 of 4 slices are refused (blank 3)", "kein Kopf: 3 von 4"),
+        ("3 of 24 slices refused and left out", "3 von 24 Schichten abgelehnt"),
+        ("16 bit windowed from 7..900 to 0..255", "Fenster von 7..900"),
+    ],
+)
+def test_what_comes_from_below_is_said_in_german(english, german):
+    assert german in texts.below("de", english)
+    assert texts.below("en", english) == english
+
+
+@pytest.mark.parametrize(
+    ("p", "shown", "count"),
+    [(1.0, "over 99.9 %", "nearly all"), (0.0, "under 0.1 %", "nearly none"), (0.42, "42.0 %", "about 42")],
+)
+def test_no_probability_is_said_to_be_certain(p, shown, count):
+    text = text_of(block(found(p, Verdict.TUMOR)))
+    assert f"Calibrated probability of a tumor {shown}" in text
+    assert f"{count} show a tumor" in text
+
+
+def test_the_kind_is_a_hint_with_the_verdict_tumor_alone():
+    finding = found(
+        0.95, Verdict.TUMOR, tumor_type={"glioma": 0.8, "other <b>": 0.2}, tumor_type_told="glioma"
+    )
+    html = block(finding, points=(POINT, replace(SPECIFIC, threshold=0.99)))
+    tumor, none = re.findall(r'<section class="ts-verdict.*?</section>', html, re.DOTALL)
+    assert "Hint at the kind: glioma (glioma 80 %, other &lt;b&gt; 20 %)" in text_of(tumor)
+    assert "Hint" not in none
+    unsure = block(replace(finding, tumor_type_told="not sure"), language="de")
+    assert "Hinweis auf die Art: nicht sicher (Gliom 80 %" in text_of(unsure)

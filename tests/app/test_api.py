@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
@@ -161,6 +162,15 @@ def _bomb() -> bytes:
 def test_pixels_are_counted_before_they_are_made(client):
     problem = is_problem(client.post("/v1/predict", files={"file": ("bomb.png", _bomb())}), 422)
     assert "more than the limit" in problem["detail"] or "9000 x 9000" in problem["detail"]
+
+
+def test_a_zip_of_ten_thousand_is_told_from_a_picture(client):
+    stream = BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for number in range(10_000):
+            archive.writestr(str(number), b"")
+    answer = client.post("/v1/predict", files={"file": ("many.zip", stream.getvalue()[: LIMIT - 1])})
+    is_problem(answer, 422, "is a ZIP archive")
 
 
 def test_a_full_queue_is_503_with_a_time(client, site, pictures):

@@ -9,8 +9,10 @@ import re
 import socket
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
+import numpy as np
 import pytest
 from handed_in import BAD_FILES, PICTURES
 
@@ -18,9 +20,10 @@ from tumorscan.app.desk import Desk
 from tumorscan.app.inbox import Inbox
 from tumorscan.app.page import draw_examples
 from tumorscan.app.page.answer import Answer
+from tumorscan.app.page.build import _newest
 from tumorscan.app.server import bind
 from tumorscan.app.site import SiteSettings, address, serve_site
-from tumorscan.errors import DataError, EnvironmentProblem, MissingExtra, UnreadableScan
+from tumorscan.errors import BundleError, DataError, EnvironmentProblem, MissingExtra, UnreadableScan
 from tumorscan.read import read_scan
 
 
@@ -237,3 +240,58 @@ def test_missing_gradio_names_the_pip_line(monkeypatch):
 )
 def test_says_where_and_who_may_come(host, line):
     assert address(SiteSettings(host=host, open_to_all=True), 7860) == line
+
+
+@pytest.mark.parametrize("form", ["nifti", "dicom"])
+def test_of_a_whole_volume_the_slice_that_says_most_is_shown(page, tmp_path, tiny_detector, form):
+    if form == "nifti":
+        nibabel = pytest.importorskip("nibabel")
+        values = np.random.default_rng(1).integers(0, 900, (60, 70, 5)).astype(np.int16)
+        data = nibabel.Nifti1Image(values, np.diag([1.0, 1.0, 4.0, 1.0])).to_bytes()
+    else:
+        pytest.importorskip("pydicom")
+        from tumorscan.data.phantom_study import write_study
+
+        data = (write_study(tmp_path / "head", 2, slices=1) / "IM0001.dcm").read_bytes()
+    answer = page.desk.attempt("volume", lambda: data)
+    assert isinstance(answer, Answer), answer
+    assert answer.finding.file == "volume"
+    assert answer.finding.probability is not None
+    assert page.uploads() == []
+    if form == "nifti":
+        assert re.search(r"slice \d of 5, the one that says most", "; ".join(answer.finding.notes))
+
+
+def test_a_volume_that_is_damaged_gets_its_cause(page):
+    nibabel = pytest.importorskip("nibabel")
+    data = nibabel.Nifti1Image(np.zeros((60, 70, 5), np.int16), np.eye(4)).to_bytes()[:900]
+    answer = page.desk.attempt("cut.nii", lambda: data)
+    assert isinstance(answer, UnreadableScan)
+    assert str(page.inbox.work) not in str(answer)
+
+
+def test_a_second_bundle_that_is_none_is_refused_at_the_start(tiny_bundle, tmp_path):
+    settings = SiteSettings(port=0, model=tiny_bundle, compare=tmp_path / "nowhere")
+    with pytest.raises(BundleError, match="nowhere: no bundle here"):
+        serve_site(settings, say=lambda line: pytest.fail(f"said {line}"))
+
+
+def test_who_opens_the_page_after_a_reload_reads_of_the_new_bundle(page, tiny_detector):
+    detectors = [tiny_detector]
+
+    class Other:
+        model = "another 2"
+
+        def __getattr__(self, name):
+            return getattr(tiny_detector, name)
+
+    class Answering(Desk):
+        detector = property(lambda _: detectors[-1])
+
+    newest = _newest(
+        Answering(tiny_detector, page.inbox), [(None, lambda language: f"{language}: {detectors[-1].model}")]
+    )
+    request = SimpleNamespace(headers={"accept-language": "de"})
+    assert "de" not in str(newest(request)[0])
+    detectors.append(Other())
+    assert newest(request) == ["de: another 2"]

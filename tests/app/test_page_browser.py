@@ -501,3 +501,33 @@ def test_what_is_no_series_shows_its_cause(tab, pictures):
     shown.wait_for(timeout=30_000)
     assert "text.png" in shown.inner_text()
     assert "is text" in shown.inner_text()
+
+
+def test_the_report_of_the_picture_that_is_shown_is_saved(tab, pictures):
+    pytest.importorskip("fpdf")
+    tab.set_input_files("#ts-file", pictures / "plain.png")
+    answer_for(tab, "plain.png")
+    for _ in range(2):
+        with tab.expect_download(timeout=60_000) as saved:
+            tab.locator("#ts-answer [data-report], #ts-answer a[download$='.pdf']").click()
+        assert Path(saved.value.path()).read_bytes().startswith(b"%PDF")
+        answer_for(tab, "plain.png").locator("a[download$='.pdf']").wait_for()
+    tab.locator("[data-example]").first.click()
+    answer_for(tab, "drawn-1-lesion").locator("[data-report]").wait_for()
+    with tab.expect_download(timeout=60_000) as saved:
+        tab.click("[data-report]")
+    assert Path(saved.value.path()).read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.data
+def test_real_pictures_get_the_command_lines_answer(tab, data_dir, tiny_detector):
+    for folder in ("figshare", "no_tumor"):
+        file = next(
+            one for one in sorted((data_dir / folder).rglob("*")) if one.suffix.lower() in (".png", ".jpg")
+        )
+        if file.stat().st_size > 1_000_000:
+            continue
+        tab.set_input_files("#ts-file", file)
+        shown = answer_for(tab, file.name)
+        expected = tiny_detector.find(read_scan(file)).probability
+        assert float(shown.get_attribute("data-probability")) == pytest.approx(expected, abs=1e-6)

@@ -11,17 +11,17 @@ from served import PATIENCE, Process
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
-TOKEN = "ann-aaaaaaaaaaaaaaaaaaaa"  # noqa: S105 - of this test alone
+ANN, BOB = "ann-aaaaaaaaaaaaaaaaaaaa", "bob-bbbbbbbbbbbbbbbbbbbb"
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (apt install chromium)"),
 ]
 
-_DROP = """(data) => {
+_DROP = """([name, data]) => {
   const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
   const transfer = new DataTransfer();
-  transfer.items.add(new File([bytes], "head.png"));
+  transfer.items.add(new File([bytes], name));
   const target = document.querySelector(".ts-target");
   for (const type of ["dragenter", "dragover", "drop"])
     target.dispatchEvent(new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true }));
@@ -31,28 +31,54 @@ _DROP = """(data) => {
 @pytest.fixture(scope="module")
 def process(tmp_path_factory, tiny_bundle):
     pytest.importorskip("gradio")
-    with Process(tmp_path_factory.mktemp("private"), "--model", tiny_bundle, TUMORSCAN_TOKEN=TOKEN) as one:
+    tokens = tmp_path_factory.mktemp("tokens") / "tokens"
+    tokens.write_text(f"ann {ANN}\nbob {BOB}\n")
+    folder = tmp_path_factory.mktemp("private")
+    with Process(folder, "--model", tiny_bundle, "--token-file", tokens) as one:
         yield one
 
 
-def test_log_in_and_drop_a_picture(process, pictures):
+@pytest.fixture(scope="module")
+def browser():
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        tab = browser.new_page()
-        tab.set_default_timeout(1000 * PATIENCE)
-        hosts, complaints = set(), []
-        tab.on("request", lambda request: hosts.add(urlparse(request.url).netloc))
-        tab.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
-        tab.goto(f"{process.url}/")
-        assert tab.title() == "tumorscan: log in"
-        tab.get_by_label("Your token").fill(TOKEN)
-        tab.get_by_role("button", name="Log in").click()
-        tab.wait_for_selector(".ts-target")
-        tab.evaluate(_DROP, base64.b64encode((pictures / "plain.png").read_bytes()).decode())
+        running = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield running
+        running.close()
+
+
+def logged_in(browser, process, token: str):
+    """A tab of a browser of its own, behind the login."""
+    tab = browser.new_context().new_page()
+    tab.set_default_timeout(1000 * PATIENCE)
+    tab.complaints, tab.hosts, tab.heard = [], set(), []
+    tab.on("request", lambda request: tab.hosts.add(urlparse(request.url).netloc))
+    tab.on("console", lambda line: tab.complaints.append(line.text) if line.type == "error" else None)
+    tab.on("response", lambda answer: tab.heard.append(answer.url))
+    tab.goto(f"{process.url}/")
+    assert tab.title() == "tumorscan: log in"
+    tab.get_by_label("Your token").fill(token)
+    tab.get_by_role("button", name="Log in").click()
+    tab.wait_for_selector(".ts-target")
+    return tab
+
+
+def drop(tab, name: str, data: bytes) -> None:
+    tab.evaluate(_DROP, [name, base64.b64encode(data).decode()])
+
+
+def test_two_at_once_each_see_their_own_picture(browser, process, pictures):
+    ann, bob = logged_in(browser, process, ANN), logged_in(browser, process, BOB)
+    drop(ann, "of-ann.png", (pictures / "plain.png").read_bytes())
+    drop(bob, "of-bob.jpg", (pictures / "turned.jpg").read_bytes())
+    for tab, own, other in ((ann, "of-ann.png", "of-bob.jpg"), (bob, "of-bob.jpg", "of-ann.png")):
         tab.wait_for_selector(".ts-answer[data-verdict]")
-        assert not [one for one in complaints if "Content Security Policy" in one or "Refused to" in one], (
-            complaints
-        )
-        assert hosts - {""} == {urlparse(process.url).netloc}
-        browser.close()
+        text = tab.content()
+        assert own in text
+        assert other not in text
+        assert not any(other in url for url in tab.heard)
+        refused = [one for one in tab.complaints if "Content Security Policy" in one or "Refused to" in one]
+        assert not refused, "the page lives with its strict headers"
+        assert tab.hosts - {""} == {urlparse(process.url).netloc}, "nobody else is asked"
+    for tab in (ann, bob):
+        tab.context.close()

@@ -16,7 +16,7 @@ from tumorscan.app.jobs import Cancelled, Jobs
 from tumorscan.app.service import Overloaded
 from tumorscan.app.site import SiteSettings
 from tumorscan.detect.volume import find_volume
-from tumorscan.detect.volume_rows import study_table
+from tumorscan.detect.volume_table import study_table, volume_table
 from tumorscan.errors import DataError
 from tumorscan.read.study import read_study
 
@@ -102,14 +102,16 @@ def test_says_of_a_series_what_the_rooms_below_say(ann, study, volumes, tiny_det
         SLICES,
     )
     read = read_study(study)
-    expected = study_table("study", [find_volume(tiny_detector, one) for one in read.volumes], read.problems)
+    expected = study_table(read, [volume_table(one, find_volume(tiny_detector, one)) for one in read.volumes])
     result = job["result"]
     assert result["schema"] == "tumorscan.study/1"
     volume, other = result["volumes"][0], expected["volumes"][0]
-    assert volume["schema"] == "tumorscan.volume/1"
+    assert volume["schema"] == "tumorscan.finding/1"
     assert volume["probability"] == pytest.approx(other["probability"], abs=1e-4)
     assert volume["curve"] == pytest.approx(other["curve"], abs=1e-4, nan_ok=True)
-    assert [one["file"] for one in volume["slices"]] == [Path(one["file"]).name for one in other["slices"]]
+    assert volume["slices"] == SLICES
+    if other["key_slice"]:
+        assert volume["key_slice"]["file"] == Path(other["key_slice"]["file"]).name
     assert set(volume) == set(other)
     assert str(volumes) not in str(result), "no folder of ours is told"
     assert list(volumes.iterdir()) == []

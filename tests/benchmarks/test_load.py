@@ -104,8 +104,11 @@ def test_the_report_says_what_is_met():
         "ours": Load(64, 10.0, {200: 400, 503: 2}, [20.0] * 400),
         "theirs": Load(64, 10.0, {200: 40}, [900.0] * 40),
     }
-    row |= {"users": 64, "bulk": 41.0}
-    assert "| 64 | tumorscan app | 40.0 | 20 | 20 | 20 | 2 | 0 | 98 % of 41.0/s | 10.0x |" in _table([row])
+    row |= {"users": 64, "bulk": 41.0, "cpu": [40.0, 50.0, 300.0]}
+    assert "| 64 | tumorscan app | 40.0 | 20 | 20 | 20 | 2 | 0 | 50 | 98 % of 41.0/s | 10.0x |" in _table(
+        [row]
+    )
     assert _targets(row).count(": met (") == 2
+    assert "6.0 times ours" in _targets(row)
     assert "**missed** (1.0x)" in _targets({**row, "theirs": row["ours"]})
     assert list(_flat({})) == []

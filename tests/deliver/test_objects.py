@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +15,7 @@ import drawn_series as drawn
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataelem import DataElement
 
 from tumorscan.deliver.objects import KINDS, deliver_objects, dicom_bytes
 from tumorscan.deliver.told import RESEARCH_USE, Told
@@ -156,6 +157,28 @@ def test_the_map_lies_where_its_slices_lie(told: Told) -> None:
     assert made.FrameOfReferenceUID == drawn.header(0).FrameOfReferenceUID
 
 
+@pytest.mark.parametrize("orientation", [drawn.AXIAL, drawn.SAGITTAL_TURNED], ids=["axial", "sagittal"])
+def test_each_frame_of_the_map_is_that_of_its_slice(tmp_path: Path, orientation: tuple[float, ...]) -> None:
+    told = turned_told(tmp_path, orientation)
+    strength = {1: 0.25, 2: 1.0, 3: 0.5}
+    evidence = {
+        index: replace(
+            one, explanation=replace(one.explanation, evidence=one.explanation.evidence * strength[index])
+        )
+        for index, one in told.evidence.items()
+    }
+    made = read_back(replace(told, evidence=evidence), ("map",))["MAP"]
+    values = np.frombuffer(made.FloatPixelData, "<f4").reshape(3, -1).max(axis=1)
+    for frame, most in zip(made.PerFrameFunctionalGroupsSequence, values, strict=True):
+        place = [float(one) for one in frame.PlanePositionSequence[0].ImagePositionPatient]
+        index = next(
+            i for i in range(5) if np.allclose(drawn.header(i, orientation).ImagePositionPatient, place)
+        )
+        assert most == pytest.approx(strength[index], rel=0.1)
+        source = frame.DerivationImageSequence[0].SourceImageSequence
+        assert [one.ReferencedSOPInstanceUID for one in source] == [told.volume.slices[index].uid]
+
+
 def test_the_capture_shows_the_slice_beside_its_evidence_and_the_line_is_burnt_in(told: Told) -> None:
     picture = read_back(told, ("capture",))["OT"].pixel_array
     assert min(picture.shape[:2]) > 512
@@ -245,6 +268,42 @@ def test_odd_sources(tmp_path: Path, changed: dict[str, object], kind: str, reas
         again = pydicom.dcmread(BytesIO(dicom_bytes(one)))
         if changed.get("SpecificCharacterSet"):
             assert str(again.PatientName) == changed["PatientName"]
+
+
+JUNK = ("", "?", "-1", "ä" * 70, "1e400", "nan", "0", "A\\B\\C", "1\\2\\3\\4\\5\\6", "0\\0\\0\\0\\0\\0")
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_whatever_stands_in_a_header_gives_objects_or_a_refusal(told: Told, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    headers = [drawn.header(i) for i in range(5)]
+    tags = [one.tag for one in headers[0] if one.keyword != "PixelData"]
+    for tag in (tags[place] for place in rng.choice(len(tags), 3, replace=False)):
+        value = JUNK[rng.integers(len(JUNK))]
+        gone, kind = rng.integers(2), headers[0][tag].VR if rng.integers(2) else "LO"
+        for one in headers:
+            del one[tag]
+            if not gone:
+                with suppress(ValueError, TypeError, OverflowError):
+                    one.add(DataElement(tag, kind, value, validation_mode=0))
+    by_uid = dict(zip((one.uid for one in told.volume.slices), headers, strict=True))
+    made, refused = [], ""
+    try:
+        made = deliver_objects(told, headers=lambda one: by_uid[one.uid])
+    except UnreadableScan as error:
+        refused = str(error)
+    assert bool(made) != bool(refused)
+    assert "\n" not in refused
+    assert all(pydicom.dcmread(BytesIO(dicom_bytes(one))).StudyInstanceUID for one in made)
+
+
+def test_a_map_of_very_many_slices_is_of_those_near_the_key_slice(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tumorscan.deliver.objects.MAP_SLICES", 2)
+    said: list[str] = []
+    deliver_objects(told, ("map",), say=said.append)
+    assert said == ["series: parametric map of the 2 nearest to the key slice, not of all 3 suspicious ones"]
 
 
 _AS_A_PROGRAM = """

@@ -87,6 +87,12 @@ def test_what_says_nothing_is_not_told():
     assert told.count(NOT_SURE) > 0.7 * len(told)
 
 
+def test_a_type_that_is_alone_but_unlikely_is_not_told(model):
+    alone = replace(model, lowest=np.asarray([0.9, 0.5, 0.9], np.float32))
+    assert alone.told(np.array([0.45, 0.53, 0.02])) == NOT_SURE
+    assert alone.told(np.array([0.1, 0.85, 0.05])) == "meningioma"
+
+
 def test_two_types_are_enough():
     features, kinds, patients = drawn(60, 7)
     two = kinds < 2

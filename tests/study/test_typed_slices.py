@@ -14,6 +14,7 @@ from tumorscan.app.cli import main
 from tumorscan.config import SHIPPED
 from tumorscan.data.phantom import draw_phantom
 from tumorscan.errors import DataError
+from tumorscan.model.bundle import TYPES, add_files, read_bundle
 from tumorscan.study.typed_slices import read_typed, whole_patients
 
 HEAD = "file,label,tumor_type,patient,fold,plane"
@@ -139,5 +140,10 @@ def test_types_are_fitted_into_a_bundle_and_measured(drawn_table, tmp_path, monk
     card = (tmp_path / "b" / "card.md").read_text(encoding="utf-8")
     assert "down, up, or not sure" in card
     assert "the 7 patients of fold 1" in card
+    add_files(read_bundle(tmp_path / "b"), {TYPES: b"of an older form"})
+    assert main([*asked, *kept]) == 5
+    assert "tumorscan tumor-type --fit" in capsys.readouterr().err
+    assert main([*asked, *kept, "--fit", "--error", "0.2"]) == 0
+    assert json.loads(capsys.readouterr().out) == fitted
     assert main(["tumor-type", str(tmp_path / "b"), str(drawn_table), "--fold", "9"]) == 4
     assert "no fold 9" in capsys.readouterr().err

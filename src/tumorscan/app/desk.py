@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tumorscan.app.inbox import Inbox
 from tumorscan.app.page.answer import Answer, answer_html, refusal_html
 from tumorscan.app.page.evidence import MISSING, evidence_of
+from tumorscan.app.page.one_slice import scan_of
+from tumorscan.app.page.parts import file_uri
 from tumorscan.app.service import Service
 from tumorscan.detect.rows import to_table
 from tumorscan.errors import BundleError, TumorscanError, UnreadableScan
-from tumorscan.read import read_bytes
 from tumorscan.types import Finding, OperatingPoint, Prepared, Scan
 
 if TYPE_CHECKING:
@@ -96,8 +100,13 @@ class Desk:
         """The bundle's operating points, the detector's own first."""
         return points_of(self.detector)
 
-    def look(self, data: bytes, name: str) -> Answer:
+    def look(self, data: bytes, name: str, *, report: bool = False) -> Answer:
         """Read, prepare and decide, as the command line does for a file of these bytes.
+
+        Args:
+            data: the whole file.
+            name: what the person calls it.
+            report: make the page for people, too.
 
         Raises:
             UnreadableScan: the reader's or the preparation's refusal.
@@ -105,33 +114,38 @@ class Desk:
         detector = self.detector  # one for the whole answer, whatever bundle comes meanwhile
         with self.seat():
             start = time.perf_counter()
-            scan = read_bytes(data, name, self.inbox.limits)
+            scan = scan_of(data, name, self.inbox, detector)
             read = time.perf_counter()
             prepared = detector.prepare(scan, keep_steps=True)
             times = {
                 "read": round((read - start) * 1e3, 3),
                 "prepare": round((time.perf_counter() - read) * 1e3, 3),
             }
-            return answered(detector, scan, prepared, times)
+            answer = answered(detector, scan, prepared, times)
+            return replace(answer, report=_report(detector, scan, data)) if report else answer
 
-    def attempt(self, name: str, fetch: Callable[[], bytes]) -> Answer | UnreadableScan:
+    def attempt(
+        self, name: str, fetch: Callable[[], bytes], *, report: bool = False
+    ) -> Answer | UnreadableScan:
         """As `look`, with any failure as a cause in one line: one bad file must not end the page.
 
         Args:
             name: what the person calls the file.
             fetch: gives its bytes.
+            report: as `look`.
         """
-        return guarded(name, lambda: self.look(fetch(), name))
+        return guarded(name, lambda: self.look(fetch(), name, report=report))
 
     def uploaded(self, sent: Any, language: str = "en") -> str:
         """The HTML for what the drop zone sends: a name, and where the upload stands or why it does not."""
         sent = table_of(sent)
         name = name_of(sent.get("name"))
-        return _shown(self.attempt(name, lambda: self.received(sent, name)), language)
+        report = bool(table_of(sent.get("options")).get("report"))
+        return _shown(self.attempt(name, lambda: self.received(sent, name), report=report), language)
 
-    def example(self, file: Path, language: str = "en") -> str:
+    def example(self, file: Path, language: str = "en", *, report: bool = False) -> str:
         """The HTML for an example."""
-        return _shown(self.attempt(file.name, file.read_bytes), language)
+        return _shown(self.attempt(file.name, file.read_bytes, report=report), language)
 
     def predict(self, file: Any) -> dict[str, Any]:
         """The answer for an uploaded picture, as `tumorscan predict --json` prints it, or file and error."""
@@ -154,6 +168,9 @@ class Desk:
             limit = self.inbox.limits.max_bytes
             cause = f"is {sent['size']} bytes, more than the limit of {limit}: make it smaller"
             raise UnreadableScan(name, cause)
+        if "beyond" in sent:
+            cause = f"is beyond the {sent['beyond']} files of one batch: hand in the rest as another"
+            raise UnreadableScan(name, cause)
         if "failure" in sent:
             cause = f"could not be sent ({str(sent['failure'])[:200]}): check the file and send it again"
             raise UnreadableScan(name, cause)
@@ -170,6 +187,15 @@ def answered(detector: Detector, scan: Scan, prepared: Prepared, times: dict[str
         # Never exported, or an engine that keeps no map: the answer is as good without.
         finding, evidence = detector.decide(scan, prepared, times), MISSING
     return Answer(scan, prepared, finding, evidence, points, detector.band, gated)
+
+
+def _report(detector: Detector, scan: Scan, data: bytes) -> str:
+    """The page for people, as a data address."""
+    from tumorscan.deliver.pdf import report_pdf
+    from tumorscan.deliver.sheets import picture_sheet
+
+    sheet = picture_sheet(detector, scan, hashlib.sha256(data).hexdigest(), datetime.now(UTC))
+    return file_uri(report_pdf(sheet), "application/pdf")
 
 
 def points_of(detector: Detector) -> tuple[OperatingPoint, ...]:

@@ -24,6 +24,9 @@ from tumorscan.types import Slice, Verdict, Volume, VolumeFinding
 KINDS: Final = ("sr", "capture", "gsps", "map")
 """Structured report, Secondary Capture, presentation state, Parametric Map."""
 
+MAP_SLICES: Final = 64
+"""Most slices of a map: with 512 x 512 pixels each takes a megabyte."""
+
 _WORDS = {"sr": "report", "capture": "capture", "gsps": "presentation state", "map": "parametric map"}
 _NUMBERS = {"sr": 9001, "capture": 9002, "gsps": 9003, "map": 9004}
 """Series Numbers, far from a scanner's."""
@@ -45,11 +48,17 @@ def tell(detector: Detector, volume: Volume, found: VolumeFinding, kinds: Sequen
     if found.key_slice is None:
         why = "; ".join(found.finding.reasons) or str(found.finding.verdict)
         raise UnreadableScan(volume.name, f"has no key slice that results could point at ({why})")
-    wanted = {found.key_slice}
-    if "map" in kinds and found.extent is not None:
-        wanted |= set(range(found.extent[0], found.extent[1] + 1))
+    wanted = {found.key_slice, *(_run(found)[:MAP_SLICES] if "map" in kinds else ())}
     asked = [one for one in sorted(wanted) if found.slices[one].finding.probability is not None]
     return Told(volume, found, model_of(detector), volume_evidence(detector, volume, asked))
+
+
+def _run(found: VolumeFinding) -> list[int]:
+    """The suspicious slices, nearest to the key slice first; empty where there are none."""
+    if found.extent is None or found.key_slice is None:
+        return []
+    key = found.key_slice
+    return sorted(range(found.extent[0], found.extent[1] + 1), key=lambda one: (abs(one - key), one))
 
 
 def check_kinds(kinds: Sequence[str]) -> None:
@@ -169,6 +178,9 @@ class _Maker:
         if why := no_place(placed):
             self._left_out(_WORDS["map"], why)
             return None
+        if len(run := _run(self._told.found)) > MAP_SLICES:
+            name, few = self._told.volume.name, f"the {MAP_SLICES} nearest to the key slice"
+            self._say(f"{name}: parametric map of {few}, not of all {len(run)} suspicious ones")
         return parametric_map(self._told, placed, self._common("map"))
 
     def _left_out(self, what: str, why: str) -> None:

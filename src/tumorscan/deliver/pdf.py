@@ -134,12 +134,18 @@ def _pictures(pen: Pen, sheet: Sheet) -> None:
         x = _LEFT + number * (wide + 4)
         pen.pdf.set_fill_color(0)
         pen.pdf.rect(x, pen.y, wide, high, style="F")
-        image = Image.fromarray(_enlarged(picture))
+        image = _image(_enlarged(picture))
         pen.pdf.image(image, x, pen.y, wide, high, keep_aspect_ratio=True, alt_text=latin(caption))
         pen.pdf.set_font("helvetica", "", 8)
         pen.pdf.set_xy(x, pen.y + high + 0.5)
         pen.pdf.cell(wide, 4, latin(caption))
     pen.y += high + 6
+
+
+def _image(picture: Picture) -> Image.Image:
+    """A picture to be embedded; a grey one takes a third of the room."""
+    grey = (picture[..., 0] == picture[..., 1]).all() and (picture[..., 0] == picture[..., 2]).all()
+    return Image.fromarray(picture[..., 0] if grey else picture)
 
 
 def _explained(sheet: Sheet) -> Picture:

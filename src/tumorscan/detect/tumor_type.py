@@ -2,8 +2,9 @@
 
 A multinomial logistic regression on what the network already gives: the trunk's last map averaged over the
 evidence, and where and how large the evidence is. A type is told where it is the only one that
-class-conditional conformal prediction leaves possible (see `band.py`); else "not sure". It knows the types of
-its training and no other: any other tumor looks like one of them, or like none.
+class-conditional conformal prediction leaves possible (see `band.py`), at a probability of `sure` or more;
+else "not sure". The floor is for pictures unlike those of the fit, where being alone possible means little.
+It knows the types of its training and no other: any other tumor looks like one of them, or like none.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class TypeModel:
         series_sharpness: float32, scalar: of the mean log-probability over the pictures of a head.
         series_lowest: float32, K: as `lowest`, of a head.
         error: float32, scalar: how often at most a type is wrongly left out, in the mean over heads.
+        sure: float32, scalar: a type is told at this probability or more.
     """
 
     names: tuple[str, ...]
@@ -59,6 +61,7 @@ class TypeModel:
     series_sharpness: Floats
     series_lowest: Floats
     error: Floats
+    sure: Floats
 
     def __post_init__(self) -> None:
         width, kinds = self.kernel.shape if self.kernel.ndim == 2 else (-1, -1)
@@ -68,7 +71,13 @@ class TypeModel:
             "bias": (kinds,),
             "lowest": (kinds,),
         }
-        shapes |= {"series_lowest": (kinds,), "sharpness": (), "series_sharpness": (), "error": ()}
+        shapes |= {
+            "series_lowest": (kinds,),
+            "sharpness": (),
+            "series_sharpness": (),
+            "error": (),
+            "sure": (),
+        }
         fits = all(getattr(self, name).shape == shape for name, shape in shapes.items())
         if not fits or len(set(self.names)) != kinds or kinds < 2:
             raise BundleError(f"the arrays of the tumor types do not fit each other: {_AGAIN}")
@@ -100,9 +109,11 @@ class TypeModel:
         return softmax(logs * float(self.series_sharpness))
 
     def told(self, probabilities: Doubles, *, series: bool = False) -> str:
-        """The only type that is possible at these probabilities (K), or `NOT_SURE`."""
+        """The only type that is possible at these probabilities (K), if it is likely too, or `NOT_SURE`."""
         possible = np.flatnonzero(probabilities >= (self.series_lowest if series else self.lowest))
-        return self.names[int(possible[0])] if len(possible) == 1 else NOT_SURE
+        if len(possible) != 1 or probabilities[possible[0]] < float(self.sure):
+            return NOT_SURE
+        return self.names[int(possible[0])]
 
     def hint(self, scores: Scores, index: int) -> tuple[dict[str, float], str]:
         """Probability of each type for one picture of a batch, and the type told.

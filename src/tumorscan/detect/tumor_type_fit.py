@@ -20,6 +20,9 @@ AXES: Final = 256
 """Principal axes that the weights may lie on; all of them give the same and take ten times as long."""
 
 INNER: Final = 5
+SURE: Final = 0.8
+"""A type is told at this probability or more; set, not fitted."""
+
 _SHARPNESSES: Final = np.geomspace(0.1, 10, 200)
 _FARTHEST: Final = 5.0
 
@@ -115,7 +118,8 @@ def _weights(
     coefficients, offset = _rows_of_all(regression, len(names))
     kernel = axes @ coefficients.T
     kinds_zero, one = np.zeros(len(names)), np.ones(())
-    arrays = (centre, scale, kernel, offset - middle @ kernel, one, kinds_zero, one, kinds_zero, one / 2)
+    bias = offset - middle @ kernel
+    arrays = (centre, scale, kernel, bias, one, kinds_zero, one, kinds_zero, one / 2, one * SURE)
     return TypeModel(tuple(names), *(np.asarray(each, np.float32) for each in arrays))
 
 

@@ -129,7 +129,8 @@ def _types(manifest: Manifest) -> list[str]:
         ),
         (
             f"- Fitted on {_plain(told['fitted_on'])}; the true type is held impossible for "
-            f"{told['error']:.0%} of the slices of a type at most, on pictures like those."
+            f"{told['error']:.0%} of the slices of a type at most, on pictures like those. One is told where "
+            f"it is the only possible one, at a probability of {told['sure']:g} or more."
         ),
     ]
     if told.get("measured"):

@@ -197,7 +197,7 @@ def _of_data(manifest: Manifest) -> dict[str, str]:
 
 def _of_figures(manifest: Manifest) -> dict[str, str]:
     found = {}
-    outside = sorted(name for name in manifest.metrics if name not in ("test", "controls"))
+    outside = sorted(name for name in manifest.metrics if name not in ("test", "controls", "curves"))
     if manifest.metrics.get("test"):
         found["internal"] = "See Test split."
     if manifest.metrics.get("controls"):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tumorscan.evaluate.intervals import wilson
 from tumorscan.evaluate.weighted import Blocks, Floats, equal_mass_bins
+from tumorscan.jsonable import jsonable
 from tumorscan.types import Interval
 
 
@@ -175,3 +177,21 @@ def _logit(probabilities: Floats) -> Floats:
     smallest = np.finfo(np.float64).eps
     kept = np.clip(probabilities, smallest, 1 - smallest)
     return np.asarray(np.log(kept) - np.log1p(-kept))
+
+
+def short_table(curves: Curves, points: int = 50) -> dict[str, Any]:
+    """What a bundle keeps of its curves, as plain values: reliability, and risk over coverage.
+
+    Args:
+        curves: of an evaluation.
+        points: of risk and coverage at most, evenly chosen, the last among them.
+    """
+    coverage, risk = curves.risk_coverage.coverage, curves.risk_coverage.risk
+    places = np.unique(np.linspace(0, max(len(coverage) - 1, 0), points).round().astype(np.int64))
+    table: dict[str, Any] = jsonable(
+        {
+            "reliability": [asdict(one) for one in curves.reliability],
+            "risk_coverage": [(coverage[place], risk[place]) for place in places if len(coverage)],
+        }
+    )
+    return table

@@ -13,6 +13,7 @@ from tumorscan.detect.detector import Detector, load_detector
 from tumorscan.evaluate.abstention import Answered, answered
 from tumorscan.evaluate.card import write_card
 from tumorscan.evaluate.controls import Controls
+from tumorscan.evaluate.curves import short_table
 from tumorscan.evaluate.metrics import evaluate
 from tumorscan.study.controls import try_controls
 from tumorscan.study.evaluation_report import OpenedSplit, write_run_report
@@ -73,6 +74,7 @@ def evaluate_run(
     )
     write_run_report(result, OpenedSplit(run, split, part, probabilities, detector, leaks))
     bundle = bundle.record_metrics("test", evaluation.to_table()["figures"])
+    bundle = bundle.record_metrics("curves", short_table(evaluation.curves))
     if isinstance(controls, Controls):
         bundle = bundle.record_metrics("controls", controls.to_table())
     write_card(bundle)

@@ -10,15 +10,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tumorscan.detect.detector import Detector
+from tumorscan.detect.engines import AUTO, load_engine
 from tumorscan.detect.tumor_type import NOT_SURE, TypeModel, types_bytes
 from tumorscan.detect.tumor_type_fit import check_error, fit_types
 from tumorscan.errors import BundleError, DataError
 from tumorscan.evaluate.card import write_card
 from tumorscan.evaluate.kinds import KindFigures, kind_figures
 from tumorscan.jsonable import plain_interval
-from tumorscan.model.bundle import TYPES, Bundle, add_files
+from tumorscan.model.bundle import TYPES, Bundle, add_files, read_bundle
 from tumorscan.study.type_features import Seen, see_types
 from tumorscan.study.typed_slices import TypedSlices, read_typed
+
+
+def open_untyped(path: Path, engine: str = AUTO) -> Detector:
+    """The detector of a bundle, whatever its tumor types are, damaged or of an older form.
+
+    Raises:
+        BundleError, EnvironmentProblem, SettingsError: as `load_detector` says.
+    """
+    bundle = read_bundle(path)
+    files = {name: digest for name, digest in bundle.manifest.files.items() if name != TYPES}
+    untyped = Bundle(bundle.folder, replace(bundle.manifest, files=files))
+    return Detector(untyped, load_engine(untyped, engine))
 
 
 def fit_bundle_types(
@@ -59,6 +72,7 @@ def fit_bundle_types(
     told: dict[str, Any] = {
         "types": list(slices.names),
         "error": error,
+        "sure": round(float(model.sure), 4),
         "fitted_on": f"{table.name}: {int((~out).sum())} slices of {patients} patients",
         "kept_out": f"the {len(np.unique(slices.patients[out]))} patients of fold {keep_out}"
         if keep_out

@@ -50,7 +50,7 @@ class Pictures:
                 200: answered("Prediction", "An answer, or an error, for each file."),
                 **refused(415, 422, 503),
             },
-            openapi_extra=files_body(FIELD, "PNG, JPEG, BMP, TIFF or WebP", many=True),
+            openapi_extra=files_body(FIELD, "PNG, JPEG, BMP, TIFF, WebP or DICOM of one frame", many=True),
         )
 
     async def predict(self, request: Request, operating_point: str = "") -> JSONResponse:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tumorscan.app.problems import MEDIA_TYPE
 from tumorscan.detect.rows import SCHEMA
-from tumorscan.detect.volume_rows import STUDY, VOLUME
+from tumorscan.detect.volume_table import SCHEMA as STUDY
 from tumorscan.types import Verdict
 
 PREDICTION: Final = "tumorscan.prediction/1"
@@ -133,16 +133,20 @@ COMPONENTS: Final[dict[str, Any]] = {
     },
     "Volume": {
         "title": "Volume",
-        "description": "The answer for one volume: a finding, and what its slices say.",
+        "description": "The answer for one volume, as `tumorscan predict --json` prints it; lengths in mm.",
         "type": "object",
-        "required": [*FINDING["required"], "key_slice", "extent", "curve", "slices"],
+        "required": [*FINDING["required"], "slices", "key_slice", "extent", "curve", "tumor_type"],
         "properties": {
             **FINDING["properties"],
-            "schema": {"const": VOLUME},
-            "key_slice": {"type": ["integer", "null"], "description": "Index of the slice that says most."},
-            "extent": {"type": ["array", "null"], "items": {"type": "integer"}},
-            "curve": {"type": "array", "items": _MAYBE},
-            "slices": {"type": "array", "items": {"type": "object"}},
+            "format": {"type": "string"},
+            "plane": {"type": "string"},
+            "slices": {"type": "integer"},
+            "spacing": {"type": ["array", "null"], "items": {"type": "number"}},
+            "key_slice": {"type": ["object", "null"], "description": "The slice that says most."},
+            "extent": {"type": ["object", "null"], "description": "The suspicious run of slices."},
+            "curve": {"type": "array", "items": _MAYBE, "description": "What was seen of each slice."},
+            "refused_slices": {"type": "array", "items": {"type": "integer"}},
+            "tumor_type": {"type": "object", "additionalProperties": {"type": "number"}},
         },
     },
     "Study": {

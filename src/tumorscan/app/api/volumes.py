@@ -19,10 +19,10 @@ from tumorscan.app.jobs import Job, Jobs
 from tumorscan.app.problems import Refusal
 from tumorscan.app.service import Service
 from tumorscan.config import StudyLimits
-from tumorscan.detect.volume_rows import study_table
+from tumorscan.detect.volume_table import study_table, volume_table
 from tumorscan.errors import UnreadableScan
 from tumorscan.read.study import read_study
-from tumorscan.types import Study, VolumeFinding
+from tumorscan.types import Study
 
 SCHEMA = "tumorscan.job/1"
 LIMITS = StudyLimits(max_files=4000, max_bytes=1024**3, max_voxels=128 * 1024**2)
@@ -120,18 +120,17 @@ class Volumes:
             study = _read(folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        total, done, found = sum(map(len, study.volumes)), 0, list[VolumeFinding]()
+        total, done, tables = sum(map(len, study.volumes)), 0, list[dict[str, Any]]()
         for volume in study.volumes:
             before = done
 
             def progress(slices: int, _: int, before: int = before) -> None:
                 job.tell(before + slices, total)
 
-            found.append(
-                self._service.find_volume(volume, operating_point=operating_point, progress=progress)
-            )
+            found = self._service.find_volume(volume, operating_point=operating_point, progress=progress)
+            tables.append(volume_table(volume, found))
             done += len(volume)
-        return study_table(study.name, found, study.problems)
+        return study_table(study, tables)
 
 
 def _read(folder: Path) -> Study:

@@ -40,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Fit if asked to, then measure."""
     from tumorscan.detect.detector import load_detector
-    from tumorscan.study.type_fit import fit_bundle_types, measure_bundle_types
+    from tumorscan.study.type_fit import fit_bundle_types, measure_bundle_types, open_untyped
 
-    detector = load_detector(options.model, options.engine)
+    detector = (open_untyped if options.fit else load_detector)(options.model, options.engine)
     more = {"kept": options.keep, "progress": shows_progress(options)}
     if options.fit:
         _, figures = fit_bundle_types(

@@ -15,7 +15,7 @@ import numpy as np
 
 from tumorscan.app.page import parts
 from tumorscan.app.page.evidence import Evidence, controls, layers
-from tumorscan.app.page.texts import below, html, number, percent, say
+from tumorscan.app.page.texts import below, chance, html, number, percent, say
 from tumorscan.errors import UnreadableScan
 from tumorscan.types import Finding, OperatingPoint, Picture, Prepared, Scan, UncertainBand, Verdict
 
@@ -32,6 +32,7 @@ class Answer:
         points: that the bundle has, the detector's first.
         band: where nothing is said; None where the bundle has none.
         gated: the bundle has a gate.
+        report: the page for people as a PDF in a data address; empty where none was asked for.
     """
 
     scan: Scan
@@ -41,6 +42,7 @@ class Answer:
     points: Sequence[OperatingPoint]
     band: UncertainBand | None = None
     gated: bool = False
+    report: str = ""
 
 
 def answer_html(answer: Answer, language: str = "en") -> str:
@@ -50,7 +52,7 @@ def answer_html(answer: Answer, language: str = "en") -> str:
 <article class="ts-answer" lang="{language}" data-verdict="{escape(finding.verdict)}"
   data-probability="{"" if finding.probability is None else repr(finding.probability)}">
   <div class="ts-top">{_scan(answer, language)}<div class="ts-said">{_gate(answer, language)}
-  {_verdicts(answer, language)}</div></div>
+  {_verdicts(answer, language)}{_report(answer, language)}</div></div>
   <div class="ts-prepared">{_slider(answer, language)}
   {_steps(answer.prepared, language)}</div>
   {_details(answer, language)}
@@ -88,7 +90,7 @@ def meaning(
     p = finding.probability
     if p is None:
         return say(language, "meaning_refused")
-    text = say(language, "meaning_share", p=percent(language, p), count=number(language, 100 * p, 0))
+    text = say(language, "meaning_share", p=chance(language, p), count=_count(language, p))
     if said is Verdict.NO_TUMOR:
         return f"{text} {say(language, 'meaning_none')}"
     if said is Verdict.TUMOR:
@@ -96,6 +98,30 @@ def meaning(
     low, high = parts.unsaid(point, band) if band else (point.threshold, point.threshold)
     border = say(language, "meaning_unsure", low=percent(language, low), high=percent(language, high))
     return f"{text} {border}"
+
+
+def _count(language: str, p: float) -> str:
+    if 0.005 <= p <= 0.995:
+        return say(language, "about_count", count=number(language, 100 * p, 0))
+    return say(language, "nearly_all" if p > 0.5 else "nearly_none")
+
+
+def kind_html(finding: Finding, language: str) -> str:
+    """The hint at the kind of tumor; nothing where none is given."""
+    if not finding.tumor_type:
+        return ""
+    told = finding.tumor_type_told
+    known = {"glioma", "meningioma", "pituitary"}
+    names = {name: say(language, f"type_{name}") if name in known else name for name in finding.tumor_type}
+    said = names.get(told, say(language, "kind_unsure"))
+    shares = ", ".join(
+        f"{names[name]} {percent(language, share, 0)}"
+        for name, share in sorted(finding.tumor_type.items(), key=lambda one: -one[1])
+    )
+    return (
+        f'<p class="ts-kind"><b>{html(language, "kind")}: {escape(said)}</b> ({escape(shares)}). '
+        f'<span class="ts-quiet">{html(language, "kind_why")}</span></p>'
+    )
 
 
 def _scan(answer: Answer, language: str) -> str:
@@ -112,6 +138,16 @@ def _scan(answer: Answer, language: str) -> str:
 </figure>"""
 
 
+def _report(answer: Answer, language: str) -> str:
+    """A button that asks for the report, or the report."""
+    text = say(language, "series_get_pdf")
+    if answer.report:
+        link = parts.download("tumorscan.pdf", answer.report, text).replace("<a ", "<a data-fresh ", 1)
+    else:
+        link = f'<button type="button" class="ts-button" data-report>{escape(text)}</button>'
+    return f'<p class="ts-downloads">{link}</p>'
+
+
 def _gate(answer: Answer, language: str) -> str:
     refused = answer.finding.verdict is Verdict.NOT_BRAIN_MRI
     key = "gate_refused" if refused else "gate_ok" if answer.gated else "gate_none"
@@ -125,7 +161,7 @@ def _verdicts(answer: Answer, language: str) -> str:
     p, band = finding.probability, answer.band
     return "".join(
         verdict_section(
-            p,
+            finding,
             point,
             band,
             language,
@@ -137,20 +173,28 @@ def _verdicts(answer: Answer, language: str) -> str:
 
 
 def verdict_section(
-    p: float, point: OperatingPoint, band: UncertainBand | None, language: str, *, text: str, hidden: bool
+    finding: Finding,
+    point: OperatingPoint,
+    band: UncertainBand | None,
+    language: str,
+    *,
+    text: str,
+    hidden: bool,
 ) -> str:
     """The verdict at an operating point: words, icon, probability on its scale, and what the point is worth.
 
     Args:
-        p: calibrated probability, 0..1.
+        finding: that has a probability.
         point: the operating point.
         band: where nothing is said.
         language: of the text.
         text: what the numbers mean.
         hidden: another point is shown first.
     """
+    p = finding.probability or 0.0
     said = parts.said_at(p, point, band)
-    share, threshold = percent(language, p), percent(language, point.threshold)
+    share, threshold = chance(language, p), percent(language, point.threshold)
+    kind = kind_html(finding, language) if said is Verdict.TUMOR else ""
     return f"""
 <section class="ts-verdict ts-{parts.tone(said)}" data-point="{escape(point.name)}"
   {"hidden" if hidden else ""}>
@@ -162,7 +206,7 @@ def verdict_section(
     <div class="ts-legend"><span>0 %</span><span>{html(language, "threshold")} {threshold}</span>
     <span>100 %</span></div>
   </div>
-  <p>{escape(text)}</p>
+  <p>{escape(text)}</p>{kind}
   <p class="ts-quiet ts-rates"><b>{html(language, "point")}: {escape(parts.point_name(language, point))}.</b>
   {html(language, "sensitivity")} {escape(parts.rate_short(language, point.sensitivity))},
   {html(language, "specificity")} {escape(parts.rate_short(language, point.specificity))}.</p>
@@ -201,7 +245,7 @@ def _slider(answer: Answer, language: str) -> str:
   <img src="{before}" alt="{html(language, "prep_before_alt")}">
   <img class="ts-after" src="{after}" alt="{html(language, "prep_after_alt", side=side)}">
   <span class="ts-tag">{html(language, "prep_before")}</span>
-  <span class="ts-tag ts-right">{html(language, "prep_after")}</span></div>
+  <span class="ts-tag ts-tag-after">{html(language, "prep_after")}</span></div>
 <input type="range" min="0" max="100" value="50" data-cut
   aria-label="{html(language, "prep_cut")}"></section>"""
 

@@ -12,7 +12,7 @@ from tumorscan.app.page import parts
 from tumorscan.app.page.answer import empty_html
 from tumorscan.app.page.batch import MOST_FILES, Jobs, Line, Progress, work_through
 from tumorscan.app.page.picture import points_html
-from tumorscan.app.page.texts import below, html, number, percent, say
+from tumorscan.app.page.texts import below, chance, html, number, say
 from tumorscan.app.page.widgets import (
     PRIVATE,
     block,
@@ -151,7 +151,7 @@ def _row(line: Line, language: str) -> str:
         f"{parts.verdict_icon(answer.verdict)}<span>{escape(parts.wording(language, answer.verdict))}</span>"
     )
     p = answer.probability
-    share = "" if p is None else percent(language, p)
+    share = "" if p is None else chance(language, p)
     notes = "; ".join(below(language, one) for one in (*answer.reasons, *answer.notes))
     return (
         f'{start}<td data-value="{list(Verdict).index(answer.verdict)}">'
@@ -192,7 +192,8 @@ def _duration(language: str, seconds: float) -> str:
 
 def _left(desk: Desk, language: str) -> str:
     limit = desk.inbox.max_upload
-    hint = say(language, "batch_hint", size=size_text(limit), count=MOST_FILES)
+    each = size_text(desk.inbox.limits.max_bytes)
+    hint = say(language, "batch_hint", each=each, size=size_text(limit), count=MOST_FILES)
     return zone_html(
         language,
         "ts-batch",

@@ -8,8 +8,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from tumorscan.app.page import parts
+from tumorscan.app.page.curves import curves_html
 from tumorscan.app.page.texts import below, html, number, percent, say
-from tumorscan.app.page.widgets import block
+from tumorscan.app.page.widgets import Told, block
 from tumorscan.jsonable import interval_from
 from tumorscan.model.bundle import GATE, Manifest
 from tumorscan.types import Interval
@@ -20,12 +21,18 @@ if TYPE_CHECKING:
 
 _SHARES: Final = ("sensitivity", "specificity")
 _OF_TEST: Final = ("sensitivity", "specificity", "roc_auc", "average_precision", "brier", "ece")
+_OF_KINDS: Final = ("slice_accuracy", "patient_accuracy", "slice_said", "slice_said_accuracy")
+_OF_CURVES: Final = ("reliability", "risk")
 _ABSENT: Final = ("crossval", "reliability", "risk", "errors", "leak")
 
 
-def lay_out_card(desk: Desk, words: Words) -> None:
+def lay_out_card(desk: Desk, words: Words) -> Told:
     """The tab's contents, inside the Blocks that is being made."""
-    block(words.block("card", lambda language: card_html(desk.detector.bundle.manifest, language)), "ts-card")
+
+    def card(language: str) -> str:
+        return card_html(desk.detector.bundle.manifest, language)
+
+    return block(words.block("card", card), "ts-card"), card
 
 
 def card_html(manifest: Manifest, language: str = "en") -> str:
@@ -39,11 +46,13 @@ def card_html(manifest: Manifest, language: str = "en") -> str:
         _points(manifest, language),
         _external(manifest, language),
         _test(manifest, language),
+        curves_html(manifest, language),
+        _kinds(manifest, language),
         _absent(manifest, language),
         _made(manifest, language),
         _limits(language),
     )
-    body = "".join(f'<section class="ts-panel">{one}</section>' for one in sections)
+    body = "".join(f'<section class="ts-panel">{one}</section>' for one in sections if one)
     return f'<div class="ts-card" lang="{language}">{body}</div>'
 
 
@@ -139,9 +148,34 @@ def _test(manifest: Manifest, language: str) -> str:
     return f"{heading}<p class='ts-quiet'>{looks}</p>{parts.table(rows)}"
 
 
+def _kinds(manifest: Manifest, language: str) -> str:
+    """How often the hint at the kind of tumor was right; nothing of a bundle that gives none."""
+    told = manifest.lineage.get("tumor_type")
+    if not isinstance(told, Mapping) or not isinstance(told.get("measured"), Mapping):
+        return ""
+    rows = [
+        (say(language, f"kind_{name}"), rate_html(language, _interval(told["measured"][name])))
+        for name in _OF_KINDS
+        if name in told["measured"]
+    ]
+    why = html(language, "kind_why")
+    fitted, kept = (below(language, str(told.get(name, "-"))) for name in ("fitted_on", "kept_out"))
+    where = f"{html(language, 'kind_fitted')} {fitted}; {html(language, 'kind_kept')} {kept}."
+    return f"<h2>{html(language, 'kind')}</h2><p class='ts-quiet'>{why} {where}</p>{parts.table(rows)}"
+
+
+def rate_html(language: str, figure: Interval) -> str:
+    """A share with its interval as HTML; of one whose resamples all agree, the share alone."""
+    if math.isfinite(figure.value) and not math.isfinite(figure.low):
+        return html(language, "rate_alone", value=percent(language, figure.value))
+    return parts.rate(language, figure)
+
+
 def _absent(manifest: Manifest, language: str) -> str:
     """What a reader would want to know and the bundle does not hold, with what measures it."""
-    rows = [(say(language, f"absent_{name}"), html(language, f"absent_{name}_how")) for name in _ABSENT]
+    drawn = _OF_CURVES if isinstance(manifest.metrics.get("curves"), Mapping) else ()
+    missing = [name for name in _ABSENT if name not in drawn]
+    rows = [(say(language, f"absent_{name}"), html(language, f"absent_{name}_how")) for name in missing]
     if "controls" not in manifest.metrics:
         rows.append((say(language, "absent_controls"), html(language, "absent_controls_how")))
     heading, why = html(language, "card_absent"), html(language, "card_absent_why")

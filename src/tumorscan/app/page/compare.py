@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tumorscan.app.desk import answered, guarded, name_of, table_of
 from tumorscan.app.page import parts
 from tumorscan.app.page.answer import Answer, empty_html, meaning, refusal_html
-from tumorscan.app.page.texts import below, html, number, percent, say
+from tumorscan.app.page.texts import below, chance, html, number, say
 from tumorscan.app.page.widgets import PRIVATE, block, heard, in_browser, model_line, size_text, zone_html
 from tumorscan.config import ContrastSettings, DenoiseSettings, PrepareSettings
 from tumorscan.errors import UnreadableScan
@@ -150,7 +150,7 @@ def _side_by_side(ways: list[Way], answers: list[Answer], language: str) -> str:
 def _column(side: str, way: Way, answer: Answer, language: str) -> str:
     finding, point = answer.finding, answer.points[0]
     said = parts.said_at(finding.probability, point, answer.band)
-    share = "" if finding.probability is None else percent(language, finding.probability)
+    share = "" if finding.probability is None else chance(language, finding.probability)
     reasons = "".join(f"<li>{below(language, one)}</li>" for one in finding.reasons)
     fitted = "compare_fitted" if way.fitted else "compare_changed"
     probability = f"{html(language, 'probability')} <strong>{share}</strong>" if share else ""

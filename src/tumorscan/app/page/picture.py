@@ -9,10 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from tumorscan.app.desk import table_of
 from tumorscan.app.page import parts
 from tumorscan.app.page.answer import empty_html
 from tumorscan.app.page.texts import html, say
-from tumorscan.app.page.widgets import PRIVATE, block, heard, in_browser, model_line, size_text, zone_html
+from tumorscan.app.page.widgets import (
+    PRIVATE,
+    Told,
+    block,
+    heard,
+    in_browser,
+    model_line,
+    size_text,
+    zone_html,
+)
 
 if TYPE_CHECKING:
     from tumorscan.app.desk import Desk
@@ -21,13 +31,16 @@ if TYPE_CHECKING:
 _THUMBNAIL = 96
 
 
-def lay_out_picture(desk: Desk, examples: list[tuple[Path, str]], words: Words) -> None:
+def lay_out_picture(desk: Desk, examples: list[tuple[Path, str]], words: Words) -> Told:
     """The tab's contents, inside the Blocks that is being made.
 
     Args:
         desk: answers.
         examples: files, each with the key of what it shows.
         words: of the page.
+
+    Returns:
+        What tells of the model.
     """
     import gradio as gr
 
@@ -44,8 +57,13 @@ def lay_out_picture(desk: Desk, examples: list[tuple[Path, str]], words: Words) 
                 "ts-answer",
                 "answer.js",
             )
-    block(words.block("about", lambda language: _about(desk, language)), "ts-about")
+
+    def about(language: str) -> str:
+        return _about(desk, language)
+
+    told = block(words.block("about", about), "ts-about")
     _connect(desk, [file for file, _ in examples], zone, answer)
+    return told, about
 
 
 def _connect(desk: Desk, examples: list[Path], zone: Any, answer: Any) -> None:
@@ -58,7 +76,8 @@ def _connect(desk: Desk, examples: list[Path], zone: Any, answer: Any) -> None:
     predict.__doc__ = type(desk).predict.__doc__
 
     def chosen(sent: Any, language: str) -> str:
-        return desk.example(examples[int(sent["index"]) % len(examples)], language)
+        report = bool(table_of(sent.get("options")).get("report"))
+        return desk.example(examples[int(sent["index"]) % len(examples)], language, report=report)
 
     clear = in_browser(lambda language: empty_html(language, "empty_picture"))
     # In the browser, at once: whatever comes next, the old verdict is gone before it.
@@ -74,7 +93,9 @@ def _connect(desk: Desk, examples: list[Path], zone: Any, answer: Any) -> None:
 def _left(desk: Desk, examples: list[tuple[Path, str]], language: str) -> str:
     limit = desk.inbox.limits.max_bytes
     hint = say(language, "hint_picture", size=size_text(limit))
-    zone = zone_html(language, "ts", title="drop_picture", hint=hint, max_bytes=limit)
+    zone = zone_html(
+        language, "ts", title="drop_picture", hint=hint, max_bytes=limit, more="<div data-again hidden></div>"
+    )
     return f"""{zone}{points_html(desk, language, "ts-point")}
 <section class="ts-examples" lang="{language}" aria-labelledby="ts-examples-title">
 <h2 id="ts-examples-title">{html(language, "examples")}</h2><ul>

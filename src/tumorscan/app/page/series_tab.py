@@ -13,7 +13,7 @@ from tumorscan.app.page.answer import empty_html, refusal_html, refused_section,
 from tumorscan.app.page.evidence import controls, layers
 from tumorscan.app.page.picture import points_html
 from tumorscan.app.page.series import Seen, look_through
-from tumorscan.app.page.texts import below, html, number, percent, say
+from tumorscan.app.page.texts import below, chance, html, number, percent, say
 from tumorscan.app.page.widgets import PRIVATE, block, heard, heard_often, in_browser, size_text, zone_html
 from tumorscan.errors import UnreadableScan
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tumorscan.app.page.words import Words
 
 _MOST_FILES: Final = 5000
-_WIDE, _HIGH, _LEFT, _TOP = 640, 170, 44, 12
+_WIDE, _HIGH, _LEFT, _TOP = 640, 176, 62, 14
 _PLOT_WIDE, _PLOT_HIGH = _WIDE - _LEFT - 8, _HIGH - _TOP - 30
 
 
@@ -84,7 +84,7 @@ def series_html(seen: Seen, language: str = "en") -> str:
 <article class="ts-answer" lang="{language}"
   data-probability="{"" if seen.found.finding.probability is None else repr(seen.found.finding.probability)}">
 <div class="ts-top ts-series">{_viewer(seen, language)}
-<div class="ts-said">{_verdicts(seen, language)}{_key(seen, language)}{_kind(seen, language)}
+<div class="ts-said">{_verdicts(seen, language)}{_key(seen, language)}
 {_downloads(seen, language)}</div></div>
 <section class="ts-curve"><h3>{html(language, "series_curve")}</h3>{curve_svg(seen, language)}
 <p class="ts-quiet">{html(language, "series_curve_why")}</p></section>
@@ -145,7 +145,7 @@ def _where(seen: Seen, place: int, total: int, language: str) -> str:
     said = (
         say(language, "series_refused_slice")
         if finding.probability is None
-        else percent(language, finding.probability)
+        else chance(language, finding.probability)
     )
     return f"{text}: {said}"
 
@@ -163,7 +163,7 @@ def _verdicts(seen: Seen, language: str) -> str:
         return refused_section(finding, language)
     return "".join(
         verdict_section(
-            finding.probability,
+            finding,
             point,
             seen.band,
             language,
@@ -183,19 +183,6 @@ def _key(seen: Seen, language: str) -> str:
     )
     text = html(language, "series_key_go", slice=key + 1)
     return f'{run}<div><button type="button" class="ts-button" data-key>{text}</button></div>'
-
-
-def _kind(seen: Seen, language: str) -> str:
-    if not seen.found.tumor_type:
-        return ""
-    likely = sorted(seen.found.tumor_type.items(), key=lambda one: -one[1])
-    names = ", ".join(f"{_kind_name(language, name)} {percent(language, share, 0)}" for name, share in likely)
-    heading, why = html(language, "series_type"), html(language, "series_type_why")
-    return f'<p class="ts-kind"><b>{heading}:</b> {escape(names)}. <span class="ts-quiet">{why}</span></p>'
-
-
-def _kind_name(language: str, name: str) -> str:
-    return say(language, f"type_{name}") if name in {"glioma", "meningioma", "pituitary"} else name
 
 
 def _downloads(seen: Seen, language: str) -> str:

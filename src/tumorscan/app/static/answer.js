@@ -33,6 +33,12 @@ element.addEventListener("input", (event) => {
   }
 });
 element.addEventListener("click", (event) => {
+  const report = event.target.closest("[data-report]");
+  if (report) {
+    report.disabled = true;
+    const detail = { report: true };
+    document.querySelector("#ts-drop .ts-zone").dispatchEvent(new CustomEvent("ts-again", { detail }));
+  }
   if (!event.target.closest("[data-remove]")) return;
   trigger("clear");
   document.querySelector("#ts-file")?.focus();
@@ -40,6 +46,7 @@ element.addEventListener("click", (event) => {
 // On a narrow screen the answer stands below the fold.
 watch("value", () => {
   showPoint();
+  element.querySelector("[data-fresh]")?.click();
   const top = element.getBoundingClientRect().top;
   if (!element.querySelector(".ts-empty") && top > window.innerHeight * 0.6) {
     const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;

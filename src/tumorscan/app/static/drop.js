@@ -51,7 +51,7 @@ async function take(files, more = {}) {
   files = Array.from(files);
   if (!files.length) return;
   const turn = ++latest;
-  trigger("clear");
+  if (!more.report) trigger("clear"); // a report is of the picture that is shown
   if (zone.querySelector("[data-again]")) kept = files;
   if (most > 1) { await takeMany(files, turn, more); return; }
   say(filled("sending", { what: files[0].name }));
@@ -66,7 +66,7 @@ async function take(files, more = {}) {
     return;
   }
   say(files.length > 1 ? texts.others_left : "");
-  trigger("upload", { ...sent, options: options() });
+  trigger("upload", { ...sent, options: { ...options(), ...more } });
 }
 
 async function takeMany(files, turn, more) {
@@ -90,8 +90,11 @@ async function takeMany(files, turn, more) {
   trigger("upload", { files: results, options: { ...options(), ...more, job: token() } });
 }
 
-zone.querySelector("[data-again]")?.addEventListener("change", () => { if (kept) take(kept); });
-zone.addEventListener("ts-again", (event) => { if (kept) take(kept, event.detail); });
+zone.querySelector("[data-again]")?.addEventListener("change", () => { if (kept instanceof Array) take(kept); });
+zone.addEventListener("ts-again", (event) => {
+  if (kept instanceof Array) take(kept, event.detail);
+  else if (kept) trigger("select", { ...kept, options: event.detail });
+});
 
 const hasFiles = (event) => Array.from(event.dataTransfer?.types ?? []).includes("Files");
 
@@ -143,6 +146,7 @@ element.querySelectorAll("[data-example]").forEach((button) => {
     latest += 1;
     trigger("clear");
     say("");
-    trigger("select", { index: Number(button.dataset.example), options: options() });
+    kept = { index: Number(button.dataset.example) };
+    trigger("select", { ...kept, options: options() });
   });
 });

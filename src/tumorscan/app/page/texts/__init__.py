@@ -56,6 +56,15 @@ def percent(language: str, share: float, digits: int = 1) -> str:
     return f"{number(language, 100 * share, digits)} %"
 
 
+def chance(language: str, probability: float) -> str:
+    """A probability for people: never 0 or 100 %, which no model knows."""
+    if probability >= 0.9995:
+        return say(language, "over", value=percent(language, 0.999))
+    if probability < 0.0005:
+        return say(language, "under", value=percent(language, 0.001))
+    return percent(language, probability)
+
+
 def language_of(accepted: str | None) -> str:
     """The language for a browser, by its `Accept-Language`: the first that it names, as its own scripts see it.
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tumorscan.app.page import texts
@@ -71,3 +73,22 @@ def test_figures_that_were_never_measured_are_no_numbers():
     assert "nan" not in drawn
     assert "<b>" not in drawn
     assert drawn.count("<circle") == 1
+
+
+def test_curves_are_drawn_where_the_bundle_holds_them(shipped):
+    from tumorscan.evaluate.curves import short_table
+    from tumorscan.evaluate.metrics import evaluate
+
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 2, 400)
+    probabilities = np.clip(0.5 + 0.4 * (labels - 0.5) + rng.normal(0, 0.2, 400), 0, 1)
+    curves = short_table(evaluate(labels, probabilities, threshold=0.5, resamples=100).curves)
+    assert len(curves["risk_coverage"]) <= 50
+    assert curves["risk_coverage"][-1][0] == 1.0
+    html = card_html(replace(shipped, metrics={"curves": json.loads(json.dumps(curves))}))
+    assert html.count("<circle cx") >= len(curves["reliability"])
+    assert "Reliability curve" not in html
+    assert "nan" not in html
+    for row in curves["reliability"]:
+        assert f"{100 * row['probability']:.1f} %" in html
+    assert "Zuverlässigkeitskurve" not in card_html(replace(shipped, metrics={"curves": curves}), "de")
