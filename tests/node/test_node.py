@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import stat
+import time
 
 import pytest
 from node_peers import ID, SR, mr_object, send, series_of, until
@@ -75,7 +76,9 @@ def test_our_results_that_come_back_are_let_go(make_node, pacs, analysis):
     study = series_of(1)
     send(node.receiver.port, study)
     done(node)
-    foreign = mr_object(study[0].StudyInstanceUID, generate_uid(), Manufacturer="tumorscan")
+    foreign = mr_object(
+        study[0].StudyInstanceUID, generate_uid(), Manufacturer="tumorscan", ManufacturerModelName="tumorscan"
+    )
     assert send(node.receiver.port, [pacs.objects[0], foreign]) == [0, 0]
     until(lambda: any("2 ours" in line for line in node.lines))
     assert len(analysis.seen) == 1
@@ -131,6 +134,30 @@ def test_a_peer_that_is_down_gets_its_results_when_it_is_up_again(make_node, pac
     pacs.start()
     done(node)
     assert len(pacs.objects) == 1
+
+
+def test_one_try_is_enough_for_all_that_waits_for_a_peer(make_node, pacs):
+    node = make_node()
+    pacs.stop()
+    for _ in range(3):
+        send(node.receiver.port, series_of(1))
+    until(lambda: any("3 studies: 3 results not delivered" in line for line in node.lines))
+    pacs.start()
+    done(node, 3)
+
+
+def test_what_ended_long_ago_is_forgotten(make_node, analysis):
+    from dataclasses import replace
+
+    from node_peers import FAST
+
+    node = make_node(patience=replace(FAST, forget=0.0))
+    study = series_of(1)
+    send(node.receiver.port, study)
+    until(lambda: any("1 old studies forgotten" in line for line in node.lines))
+    assert not node.ledger.states()
+    send(node.receiver.port, study)
+    until(lambda: len(analysis.seen) == 2)
 
 
 @pytest.mark.parametrize(("status", "arrives"), [(0xA700, False), (0xC000, False), (0xB000, True)])
@@ -258,6 +285,22 @@ def test_an_association_that_breaks_off_keeps_what_came_and_waits_longer(make_no
     association.dul.socket.close()
     until(lambda: any("association broke off; objects: 1 taken" in line for line in node.lines))
     assert send(node.receiver.port, study[1:]) == [0]
+    done(node)
+    assert analysis.seen == [[1, 2]]
+
+
+def test_a_slow_sender_is_waited_for(make_node, analysis):
+    from pynetdicom import AE
+
+    node = make_node()
+    study = series_of(2)
+    entity = AE(ae_title="PACS")
+    entity.add_requested_context(study[0].SOPClassUID)
+    association = entity.associate("127.0.0.1", node.receiver.port, ae_title="TUMORSCAN")
+    association.send_c_store(study[0])
+    time.sleep(0.6)  # three quiet times
+    association.send_c_store(study[1])
+    association.release()
     done(node)
     assert analysis.seen == [[1, 2]]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pydicom
 import pytest
 from node_peers import free_port, series_of, until
-from orthanc import Orthanc, skip_without_orthanc, tool
+from orthanc import Orthanc, run_tool, skip_without_orthanc, tool
 
 from tumorscan.app.node.peer import Peer
 
@@ -98,19 +98,8 @@ def test_only_what_the_filter_lets_through_is_fetched(orthanc, make_node, analys
 def test_dcmtk_gets_its_refusals_by_name(make_node, pacs, tmp_path):
     skip_without_orthanc()
     node = make_node()
-    import subprocess
-
     (file,) = write(tmp_path, series_of(1))
-    command = [
-        "storescu",
-        "-aet",
-        "NOBODY",
-        "-aec",
-        "TUMORSCAN",
-        "127.0.0.1",
-        str(node.receiver.port),
-        str(file),
-    ]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    where = ("127.0.0.1", str(node.receiver.port))
+    ended = run_tool("storescu", "-aet", "NOBODY", "-aec", "TUMORSCAN", *where, str(file))
     assert ended.returncode != 0
     assert "Calling AE Title Not Recognized" in ended.stdout + ended.stderr

@@ -48,7 +48,9 @@ class Node:
         self.outbox = Outbox(self.store.database, settings.patience)
         intake = Intake(settings, self.store, self.ledger, self.outbox)
         self.receiver = Receiver(settings, intake, self.ledger, self.record)
-        self.worker = Worker(settings, self.store, self.ledger, self.record, analyse)
+        self.worker = Worker(
+            settings, self.store, self.ledger, self.record, analyse=analyse, held=self.receiver.bringing
+        )
         self.sender = Sender(settings, self.store, self.outbox, self.record)
         self.fetchers = [
             Fetcher(

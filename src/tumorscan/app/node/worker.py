@@ -19,7 +19,7 @@ from tumorscan.errors import EnvironmentProblem, TumorscanError
 
 MAX_ATTEMPTS = 3
 """A study at which the node itself ended so often is not tried again."""
-_IDLE_SECONDS = 0.2
+_IDLE_SECONDS = 0.1
 _SWEEP_SECONDS = 60.0
 
 
@@ -53,16 +53,25 @@ class Worker:
         ledger: the queue.
         record: told what was done.
         analyse: does the work.
+        held: studies that are not complete yet, as associations that bring them are open.
     """
 
     def __init__(
-        self, settings: NodeSettings, store: Store, ledger: Ledger, record: Record, analyse: Analyse
+        self,
+        settings: NodeSettings,
+        store: Store,
+        ledger: Ledger,
+        record: Record,
+        *,
+        analyse: Analyse,
+        held: Callable[[], set[str]],
     ) -> None:
         self._settings = settings
         self._store = store
         self._ledger = ledger
         self._record = record
         self._analyse = analyse
+        self._held = held
         self._swept = 0.0
 
     def recover(self) -> None:
@@ -93,7 +102,7 @@ class Worker:
     def step(self) -> bool:
         """Analyse one study, if one is due."""
         now = time.time()
-        for study in self._ledger.complete(now):
+        for study in self._ledger.complete(now, self._held(), self._settings.patience.dropped):
             self._record.note("complete", f"study {study[:12]}: complete", study=study)
         if now - self._swept >= min(_SWEEP_SECONDS, max(self._settings.patience.quiet, _IDLE_SECONDS)):
             self._sweep(now)
@@ -165,8 +174,10 @@ class Worker:
         self._record.note(event, f"study {job.study[:12]}: {line}", study=job.study, what=line, **facts)
 
     def _sweep(self, now: float) -> None:
-        """Delete the pictures of studies that are done with."""
+        """Delete the pictures of studies that are done with, and forget those that were long ago."""
         patience = self._settings.patience
+        if count := self._ledger.forget(now - patience.forget):
+            self._record.note("forgot", f"{count} old studies forgotten", studies=count)
         for study in self._ledger.finished(
             now - patience.keep, now - max(patience.keep, patience.keep_failed)
         ):
