@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -108,11 +108,13 @@ class Pacs:
     def peer(self) -> Peer:
         return Peer("PACS", "127.0.0.1", self.port)
 
-    def start(self, tls: ssl.SSLContext | None = None) -> None:
+    def start(self, tls: ssl.SSLContext | None = None, contexts: Sequence[tuple] = ()) -> None:
         if self._server:
             return
         entity = AE(ae_title="PACS")
-        entity.supported_contexts = AllStoragePresentationContexts[:120]
+        entity.supported_contexts = [] if contexts else AllStoragePresentationContexts[:120]
+        for one in contexts:
+            entity.add_supported_context(*one)
         entity.add_supported_context("1.2.840.10008.1.1")
         self._server = entity.start_server(
             ("127.0.0.1", self.port),

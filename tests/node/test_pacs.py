@@ -52,6 +52,21 @@ def test_a_study_goes_through_the_pacs_to_the_node_and_back_into_the_same_study(
     until(lambda: node.ledger.states() == {"done": 1})
 
 
+def test_a_pacs_that_goes_down_while_its_study_is_worked_on(orthanc, make_node, analysis, tmp_path):
+    port = free_port()
+    orthanc.start(route_to=port)
+    node = make_node(port=port, send_to=(Peer("ORTHANC", "127.0.0.1", orthanc.dicom),))
+    analysis.go.clear()
+    orthanc.store(*write(tmp_path, series_of(2)))
+    until(lambda: analysis.seen == [[1, 2]], 40)
+    orthanc.stop(gently=True)
+    analysis.go.set()
+    until(lambda: any("is not there; again in" in line for line in node.lines))
+    orthanc.start(route_to=port)
+    until(lambda: len(results(orthanc)) == 1, 40, 0.3)
+    until(lambda: node.ledger.states() == {"done": 1})
+
+
 def test_a_pacs_without_routing_is_asked_by_dicomweb_and_gets_the_results_there(
     orthanc, make_node, analysis, tmp_path
 ):

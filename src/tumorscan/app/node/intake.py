@@ -138,7 +138,12 @@ class Intake:
             if not known:
                 self._check_room(arrival.study, len(data))
                 atomic_write_bytes(self._store.object_file(arrival.study, arrival.object), data)
-            self._ledger.add(arrival, due)
+            try:
+                self._ledger.add(arrival, due)
+            except EnvironmentProblem:
+                if not known:  # the queue's disk is full: nobody will ask for this file
+                    remove(self._store.object_file(arrival.study, arrival.object))
+                raise
         return "known" if known else "taken"
 
     def _check_room(self, study: str, size: int) -> None:

@@ -120,8 +120,10 @@ class Sender:
         entity = AE(ae_title=self._settings.aet)
         entity.connection_timeout = _CONNECT_SECONDS
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _ANSWER_SECONDS
-        for syntaxes in {(str(ds.SOPClassUID), str(ds.file_meta.TransferSyntaxUID)) for _, ds in files}:
-            entity.add_requested_context(*syntaxes)
+        for sop_class, syntax in {(ds.SOPClassUID, ds.file_meta.TransferSyntaxUID) for _, ds in files}:
+            # What every peer must know as well; pynetdicom writes it anew for one that knows no other.
+            also = [] if syntax.is_compressed else [pydicom.uid.ImplicitVRLittleEndian]
+            entity.add_requested_context(sop_class, [syntax, *also])
         tls = client_context(self._settings.tls)
         association = entity.associate(
             peer.host, peer.port, ae_title=peer.aet, tls_args=(tls, peer.host) if tls else None

@@ -51,6 +51,7 @@ class Patience:
         keep: that pictures are kept after their results were sent.
         forget: that a study is remembered, so that it is not analysed twice.
         keep_failed: that those of a failed study are kept.
+        study: that one study may be worked on before the node gives up on itself.
         stop: that a stopping node waits for the study at work.
     """
 
@@ -63,12 +64,13 @@ class Patience:
     keep: float = 0.0
     keep_failed: float = 7 * 86400.0
     forget: float = 365 * 86400.0
+    study: float = 1800.0
     stop: float = 30.0
 
     def __post_init__(self) -> None:
         for name in ("quiet", "dropped", "first_retry", "longest_retry", "poll"):
             within(self, name, 0.01, 86400.0)
-        for name in ("give_up", "keep", "keep_failed", "forget", "stop"):
+        for name in ("give_up", "keep", "keep_failed", "forget", "study", "stop"):
             within(self, name, 0.0, 3650 * 86400.0)
 
 

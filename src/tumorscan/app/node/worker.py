@@ -73,10 +73,11 @@ class Worker:
         self._analyse = analyse
         self._held = held
         self._swept = 0.0
+        self._begun: float | None = None
 
     def recover(self) -> None:
         """Go on where a killed node ended: nothing is lost, and what was analysed is not analysed again."""
-        self._store.tidy()
+        self._store.tidy(self._ledger.present)
         for job in self._ledger.interrupted():
             folder = self._store.results_folder(job.study, job.generation)
             if folder.is_dir():
@@ -87,6 +88,11 @@ class Worker:
             else:
                 self._ledger.give_back(job, time.time())
                 self._note(job, "recovered", "is analysed anew")
+
+    def stuck(self) -> bool:
+        """Whether one study takes longer than any should."""
+        begun = self._begun
+        return begun is not None and time.monotonic() - begun > self._settings.patience.study
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop; the study at work is finished first."""
@@ -125,11 +131,14 @@ class Worker:
             self._analyse_job(job)
 
     def _analyse_job(self, job: Job) -> None:
-        begun = time.monotonic()
+        begun = self._begun = time.monotonic()
         folder = self._store.results_folder(job.study, job.generation)
         try:
             with self._store.bench(job.study, job.objects) as (pictures, results):
-                outcome = self._analyse(pictures, results)
+                try:
+                    outcome = self._analyse(pictures, results)
+                finally:
+                    self._begun = None
                 folder.parent.mkdir(exist_ok=True)
                 shutil.rmtree(folder, ignore_errors=True)
                 results.replace(folder)
