@@ -2,8 +2,8 @@
 
     python benchmarks/node.py [--slices 200] [--turns 5] [--write]
 
-A drawn study goes by dcmtk's storescu to each receiver in turn: to our node (on disk by fsync and in the queue
-before each answer), to dcmtk's storescp and to Orthanc, where those are installed. Then the node answers with
+A drawn study goes by dcmtk's storescu to each receiver in turn: to our node (on disk by fsync and in the
+queue before each answer), to dcmtk's storescp and to Orthanc, where those are installed. Then the node answers with
 the shipped detector; the time is from the last object to the last result at a PACS, less the quiet time.
 """
 
@@ -181,8 +181,8 @@ def orthanc(folder: Path) -> Iterator[int]:
     port, configuration = free_port(), folder / "orthanc.json"
     configuration.write_text(
         json.dumps({
-            "StorageDirectory": str(folder / "db"), "IndexDirectory": str(folder / "db"), "HttpPort": free_port(),
-            "DicomPort": port, "DicomAet": "TUMORSCAN",
+            "StorageDirectory": str(folder / "db"), "IndexDirectory": str(folder / "db"),
+            "HttpPort": free_port(), "DicomPort": port, "DicomAet": "TUMORSCAN",
         })
     )  # fmt: skip
     with running([which("Orthanc"), str(configuration)], port):
