@@ -3,8 +3,9 @@
     python benchmarks/node.py [--slices 200] [--turns 5] [--write]
 
 A drawn study goes by dcmtk's storescu to each receiver in turn: to our node (on disk by fsync and in the
-queue before each answer), to dcmtk's storescp and to Orthanc, where those are installed. Then the node answers with
-the shipped detector; the time is from the last object to the last result at a PACS, less the quiet time.
+queue before each answer), to dcmtk's storescp and to Orthanc, where those are installed. Then the node
+answers with the shipped detector; the time is from the last object to the last result at a PACS, less the
+quiet time.
 """
 
 from __future__ import annotations
