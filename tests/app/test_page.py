@@ -295,3 +295,11 @@ def test_who_opens_the_page_after_a_reload_reads_of_the_new_bundle(page, tiny_de
     assert "de" not in str(newest(request)[0])
     detectors.append(Other())
     assert newest(request) == ["de: another 2"]
+
+
+def test_an_answer_survives_a_report_that_cannot_be_made(page, pictures, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fpdf", None)
+    answer = page.desk.attempt("a.png", (pictures / "plain.png").read_bytes, report=True)
+    assert isinstance(answer, Answer)
+    assert answer.report == ""
+    assert "fpdf is not installed: pip install 'tumorscan[app]'" in answer.no_report

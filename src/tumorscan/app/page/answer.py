@@ -33,6 +33,7 @@ class Answer:
         band: where nothing is said; None where the bundle has none.
         gated: the bundle has a gate.
         report: the page for people as a PDF in a data address; empty where none was asked for.
+        no_report: why there is none although it was asked for.
     """
 
     scan: Scan
@@ -43,6 +44,7 @@ class Answer:
     band: UncertainBand | None = None
     gated: bool = False
     report: str = ""
+    no_report: str = ""
 
 
 def answer_html(answer: Answer, language: str = "en") -> str:
@@ -140,6 +142,8 @@ def _scan(answer: Answer, language: str) -> str:
 
 def _report(answer: Answer, language: str) -> str:
     """A button that asks for the report, or the report."""
+    if answer.no_report:
+        return f'<p class="ts-quiet">{below(language, answer.no_report)}</p>'
     text = say(language, "series_get_pdf")
     if answer.report:
         link = parts.download("tumorscan.pdf", answer.report, text).replace("<a ", "<a data-fresh ", 1)
