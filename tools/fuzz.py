@@ -1,4 +1,4 @@
-"""Read damaged DICOM and NIfTI files: each must give an answer or a `TumorscanError`, soon and in bounds.
+"""Read and de-identify damaged files: each must give an answer or a `TumorscanError`, soon and in bounds.
 
 Drawn slices are stored in many forms, and each mutant changes one of them: bytes, words, elements of the
 header, lengths, ends, codestreams. A mutant follows from the seed and its number alone. Mutants are read in
@@ -176,13 +176,22 @@ def _work(pipe: Connection, seeds: list[Seed], seed: int, folder: Path) -> None:
 
 
 def _outcome(path: Path) -> tuple[str, str]:
+    from tumorscan.config import StudyLimits
+    from tumorscan.deliver.deidentify import deidentify
+    from tumorscan.deliver.pseudonyms import Pseudonyms
     from tumorscan.errors import TumorscanError
     from tumorscan.read import read_scan
+    from tumorscan.read.sources import file_source
     from tumorscan.read.study import is_study, read_study
 
-    answered = 0
+    answered, limits = 0, StudyLimits()
     try:
-        for act in (lambda: is_study(path), lambda: _look(read_study(path)), lambda: read_scan(path)):
+        for act in (
+            lambda: is_study(path),
+            lambda: _look(read_study(path)),
+            lambda: read_scan(path),
+            lambda: deidentify(file_source(path, limits), Pseudonyms(bytes(16)), limits) and None,
+        ):
             try:
                 answered += bool(act())
             except TumorscanError as error:

@@ -9,6 +9,7 @@ import re
 import socket
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -19,6 +20,7 @@ from tumorscan.app.desk import Desk
 from tumorscan.app.inbox import Inbox
 from tumorscan.app.page import draw_examples
 from tumorscan.app.page.answer import Answer
+from tumorscan.app.page.build import _newest
 from tumorscan.app.server import bind
 from tumorscan.app.site import SiteSettings, address, serve_site
 from tumorscan.errors import BundleError, DataError, EnvironmentProblem, MissingExtra, UnreadableScan
@@ -272,3 +274,32 @@ def test_a_second_bundle_that_is_none_is_refused_at_the_start(tiny_bundle, tmp_p
     settings = SiteSettings(port=0, model=tiny_bundle, compare=tmp_path / "nowhere")
     with pytest.raises(BundleError, match="nowhere: no bundle here"):
         serve_site(settings, say=lambda line: pytest.fail(f"said {line}"))
+
+
+def test_who_opens_the_page_after_a_reload_reads_of_the_new_bundle(page, tiny_detector):
+    detectors = [tiny_detector]
+
+    class Other:
+        model = "another 2"
+
+        def __getattr__(self, name):
+            return getattr(tiny_detector, name)
+
+    class Answering(Desk):
+        detector = property(lambda _: detectors[-1])
+
+    newest = _newest(
+        Answering(tiny_detector, page.inbox), [(None, lambda language: f"{language}: {detectors[-1].model}")]
+    )
+    request = SimpleNamespace(headers={"accept-language": "de"})
+    assert "de" not in str(newest(request)[0])
+    detectors.append(Other())
+    assert newest(request) == ["de: another 2"]
+
+
+def test_an_answer_survives_a_report_that_cannot_be_made(page, pictures, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fpdf", None)
+    answer = page.desk.attempt("a.png", (pictures / "plain.png").read_bytes, report=True)
+    assert isinstance(answer, Answer)
+    assert answer.report == ""
+    assert "fpdf is not installed: pip install 'tumorscan[app]'" in answer.no_report

@@ -300,7 +300,8 @@ def test_a_german_browser_gets_german(browser, page, pictures):
     tab = context.new_page()
     tab.goto(page.url)
     tab.wait_for_selector(".ts-zone")
-    assert "MRT-Bild hier ablegen" in tab.locator(".ts-target").inner_text()
+    assert "MRT-Bild hier ablegen" in tab.locator(".ts-target").first.inner_text()
+    assert tab.evaluate("document.documentElement.lang") == "de"
     tab.set_input_files("#ts-file", pictures / "text.png")
     assert "ist Text, kein Bild" in refusal_of(tab, "text.png")
     tab.set_input_files("#ts-file", pictures / "plain.png")

@@ -85,6 +85,8 @@ def test_no_value_of_the_profile_is_left_at_any_depth(drawn: DrawnStudy) -> None
     block = dataset.private_block(0x0009, "SECRETMAKER", create=True)
     block.add_new(1, "LO", "PRIVATETOP")
     dataset.add_new(0x60003000, "OW", b"OVERLAYSECRET!")
+    dataset.add_new(0x00100011, "LO", "UNKNOWNSECRET")
+    dataset.PixelData += b"BEHIND THE SECRET "
     dataset.add_new(0xFFFCFFFC, "OB", b"TRAILINGSECRET")
     dataset.file_meta.SourceApplicationEntityTitle = "WARD7"
     data = stored(dataset, preamble=b"PREAMBLESECRET".ljust(128))
@@ -161,6 +163,8 @@ def test_characteristics_may_be_kept(drawn: DrawnStudy) -> None:
     [
         ({"SOPClassUID": ComprehensiveSRStorage}, "is a structured report, which holds no picture"),
         ({"Rows": None}, "has no Rows in its header"),
+        # The length of an element is damaged, and it swallows those after it.
+        ({"SequenceName": "a\x10\x00\x10\x00PN\x0e\x00Doe^Jane"}, "is a damaged or cut DICOM file"),
     ],
 )
 def test_what_is_no_picture_is_refused(change: dict[str, Any], cause: str, drawn: DrawnStudy) -> None:

@@ -157,6 +157,28 @@ def test_the_map_lies_where_its_slices_lie(told: Told) -> None:
     assert made.FrameOfReferenceUID == drawn.header(0).FrameOfReferenceUID
 
 
+@pytest.mark.parametrize("orientation", [drawn.AXIAL, drawn.SAGITTAL_TURNED], ids=["axial", "sagittal"])
+def test_each_frame_of_the_map_is_that_of_its_slice(tmp_path: Path, orientation: tuple[float, ...]) -> None:
+    told = turned_told(tmp_path, orientation)
+    strength = {1: 0.25, 2: 1.0, 3: 0.5}
+    evidence = {
+        index: replace(
+            one, explanation=replace(one.explanation, evidence=one.explanation.evidence * strength[index])
+        )
+        for index, one in told.evidence.items()
+    }
+    made = read_back(replace(told, evidence=evidence), ("map",))["MAP"]
+    values = np.frombuffer(made.FloatPixelData, "<f4").reshape(3, -1).max(axis=1)
+    for frame, most in zip(made.PerFrameFunctionalGroupsSequence, values, strict=True):
+        place = [float(one) for one in frame.PlanePositionSequence[0].ImagePositionPatient]
+        index = next(
+            i for i in range(5) if np.allclose(drawn.header(i, orientation).ImagePositionPatient, place)
+        )
+        assert most == pytest.approx(strength[index], rel=0.1)
+        source = frame.DerivationImageSequence[0].SourceImageSequence
+        assert [one.ReferencedSOPInstanceUID for one in source] == [told.volume.slices[index].uid]
+
+
 def test_the_capture_shows_the_slice_beside_its_evidence_and_the_line_is_burnt_in(told: Told) -> None:
     picture = read_back(told, ("capture",))["OT"].pixel_array
     assert min(picture.shape[:2]) > 512

@@ -13,12 +13,20 @@ from tumorscan.app.node.node import Node
 from tumorscan.app.node.settings import Limits, NodeSettings
 
 
-@pytest.fixture
-def pacs() -> Iterator[Pacs]:
+@pytest.fixture(scope="session")
+def one_pacs() -> Iterator[Pacs]:
     one = Pacs()
-    one.start()
     yield one
     one.stop()
+
+
+@pytest.fixture
+def pacs(one_pacs: Pacs) -> Pacs:
+    """Up, empty and willing."""
+    one_pacs.objects.clear()
+    one_pacs.status = 0x0000
+    one_pacs.start()
+    return one_pacs
 
 
 @pytest.fixture

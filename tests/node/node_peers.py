@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ SC = "1.2.840.10008.5.1.4.1.1.7"
 SR = "1.2.840.10008.5.1.4.1.1.88.33"
 NAME, ID = "SECRETNAME^ANNA", "SECRET4711"
 FAST = Patience(
-    quiet=0.3, dropped=1.5, first_retry=0.2, longest_retry=0.4, poll=0.3, keep_failed=600, stop=20
+    quiet=0.2, dropped=1.5, first_retry=0.2, longest_retry=0.4, poll=0.3, keep_failed=600, stop=20
 )
 
 
@@ -59,13 +60,19 @@ def series_of(count: int, study: str = "") -> list[Dataset]:
 
 
 def send(
-    port: int, objects: list[Dataset], caller: str = "PACS", called: str = "TUMORSCAN"
+    port: int,
+    objects: list[Dataset],
+    caller: str = "PACS",
+    called: str = "TUMORSCAN",
+    tls: ssl.SSLContext | None = None,
 ) -> list[int | None]:
     """Store them at the node; their statuses, None where the association was rejected or broke off."""
     entity = AE(ae_title=caller)
     for uid in {ds.SOPClassUID for ds in objects}:
         entity.add_requested_context(uid)
-    association = entity.associate("127.0.0.1", port, ae_title=called)
+    association = entity.associate(
+        "127.0.0.1", port, ae_title=called, tls_args=(tls, "127.0.0.1") if tls else None
+    )
     if not association.is_established:
         return [None] * len(objects)
     answers = [association.send_c_store(ds) if association.is_established else Dataset() for ds in objects]
@@ -101,12 +108,19 @@ class Pacs:
     def peer(self) -> Peer:
         return Peer("PACS", "127.0.0.1", self.port)
 
-    def start(self) -> None:
+    def start(self, tls: ssl.SSLContext | None = None, contexts: Sequence[tuple] = ()) -> None:
+        if self._server:
+            return
         entity = AE(ae_title="PACS")
-        entity.supported_contexts = AllStoragePresentationContexts[:120]
+        entity.supported_contexts = [] if contexts else AllStoragePresentationContexts[:120]
+        for one in contexts:
+            entity.add_supported_context(*one)
         entity.add_supported_context("1.2.840.10008.1.1")
         self._server = entity.start_server(
-            ("127.0.0.1", self.port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._take)]
+            ("127.0.0.1", self.port),
+            block=False,
+            evt_handlers=[(evt.EVT_C_STORE, self._take)],
+            ssl_context=tls,
         )
 
     def stop(self) -> None:
@@ -141,7 +155,7 @@ class Analysis:
         own = [study, *sorted(str(ds.SOPInstanceUID) for ds in read)]
         result = mr_object(
             study, generate_uid(entropy_srcs=[*own, "series"]), 900, generate_uid(entropy_srcs=own),
-            SOPClassUID=UID(SC), Manufacturer="tumorscan", Modality="OT",
+            SOPClassUID=UID(SC), Manufacturer="tumorscan", ManufacturerModelName="tumorscan", Modality="OT",
         )  # fmt: skip
         result.save_as(results / "key.dcm", enforce_file_format=True)
         return Outcome(("NO TUMOR",), "phantom 1")

@@ -16,6 +16,8 @@ from node_peers import free_port
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 PROGRAM = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/bin:/usr/local/sbin")
 TOOLS = ("storescu", "findscu", "echoscu")
+# Not by PATH: pynetdicom puts programs of the same names into the environment's bin.
+_DCMTK = "/usr/bin:/usr/local/bin:/opt/homebrew/bin"
 # What a PACS is set up to do: pass every new picture of a scanner's on, but not what came from the node.
 _ROUTE = """
 function OnStoredInstance(id, tags, metadata, origin)
@@ -27,7 +29,7 @@ end
 
 
 def skip_without_orthanc() -> None:
-    missing = [one for one in TOOLS if not shutil.which(one)]
+    missing = [one for one in TOOLS if not shutil.which(one, path=_DCMTK)]
     if not PROGRAM or not PLUGIN.exists() or missing:
         pytest.skip("needs apt-get install orthanc orthanc-dicomweb dcmtk")
 
@@ -52,7 +54,7 @@ class Orthanc:
             "DicomAlwaysAllowFind": True,
             "LuaScripts": [str(self.folder / "route.lua")] if route_to else [],
             "Plugins": [str(PLUGIN)], "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
-            "ConcurrentJobs": 2, "HttpThreadsCount": 4,
+            "DicomAssociationCloseDelay": 1, "ConcurrentJobs": 2, "HttpThreadsCount": 4,
         }))  # fmt: skip
         log = (self.folder / "log.txt").open("ab")
         self._process = subprocess.Popen([PROGRAM, str(self.folder / "orthanc.json")], stdout=log, stderr=log)
@@ -67,9 +69,10 @@ class Orthanc:
             else:
                 return
 
-    def stop(self) -> None:
+    def stop(self, *, gently: bool = False) -> None:
+        """Its own way of stopping takes seconds, which only one needs that is started again."""
         if self._process:
-            self._process.kill()  # its own way of stopping takes seconds, and its folder is thrown away
+            self._process.terminate() if gently else self._process.kill()
             self._process.wait()
             self._process = None
 
@@ -96,8 +99,16 @@ class Orthanc:
         return found
 
 
-def tool(*command: str) -> str:
+def run_tool(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a tool of dcmtk."""
+    program = shutil.which(name, path=_DCMTK)
+    return subprocess.run(
+        [program, *arguments], capture_output=True, text=True, errors="replace", timeout=60, check=False
+    )
+
+
+def tool(name: str, *arguments: str) -> str:
     """What a tool of dcmtk says; it must end well."""
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 0, f"{command[0]}: {ended.stdout}{ended.stderr}"
+    ended = run_tool(name, *arguments)
+    assert ended.returncode == 0, f"{name}: {ended.stdout}{ended.stderr}"
     return ended.stdout + ended.stderr

@@ -64,6 +64,7 @@ def happened(tmp_path: Path, event: str) -> int:
     return [one["event"] for one in audit(tmp_path)].count(event)
 
 
+@pytest.mark.slow
 def test_the_whole_loop(orthanc, run_node, tmp_path):
     """Scanner -> Orthanc -> node, which is killed at work and started again -> Orthanc, same study."""
     port = free_port()
@@ -95,7 +96,7 @@ def test_the_whole_loop(orthanc, run_node, tmp_path):
     assert len(found) >= 3, "picture, report and more"
     assert len(orthanc.ask("/studies")) == 1
     read = [pydicom.dcmread(BytesIO(data)) for data in orthanc.instances()]
-    ours = [ds for ds in read if ds.Manufacturer == "tumorscan"]
+    ours = [ds for ds in read if ds.ManufacturerModelName == "tumorscan"]
     assert len(read) - len(ours) == 24
     (report,) = [ds for ds in ours if ds.Modality == "SR"]
     assert report.VerificationFlag == "UNVERIFIED"

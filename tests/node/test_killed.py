@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from node_peers import free_port, send, series_of, until
 
 
@@ -38,6 +39,7 @@ def events(store: Path) -> list[dict]:
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
+@pytest.mark.slow
 def test_kill_9_loses_no_study_and_makes_none_be_analysed_twice(tmp_path, pacs):
     store, port = tmp_path / "store", free_port()
     waiting = [series_of(2) for _ in range(4)]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import stat
+import time
 
+import pydicom
 import pytest
 from node_peers import ID, SR, mr_object, send, series_of, until
 from pydicom.uid import generate_uid
@@ -75,7 +77,9 @@ def test_our_results_that_come_back_are_let_go(make_node, pacs, analysis):
     study = series_of(1)
     send(node.receiver.port, study)
     done(node)
-    foreign = mr_object(study[0].StudyInstanceUID, generate_uid(), Manufacturer="tumorscan")
+    foreign = mr_object(
+        study[0].StudyInstanceUID, generate_uid(), Manufacturer="tumorscan", ManufacturerModelName="tumorscan"
+    )
     assert send(node.receiver.port, [pacs.objects[0], foreign]) == [0, 0]
     until(lambda: any("2 ours" in line for line in node.lines))
     assert len(analysis.seen) == 1
@@ -131,6 +135,30 @@ def test_a_peer_that_is_down_gets_its_results_when_it_is_up_again(make_node, pac
     pacs.start()
     done(node)
     assert len(pacs.objects) == 1
+
+
+def test_one_try_is_enough_for_all_that_waits_for_a_peer(make_node, pacs):
+    node = make_node()
+    pacs.stop()
+    for _ in range(3):
+        send(node.receiver.port, series_of(1))
+    until(lambda: any("3 studies: 3 results not delivered" in line for line in node.lines))
+    pacs.start()
+    done(node, 3)
+
+
+def test_what_ended_long_ago_is_forgotten(make_node, analysis):
+    from dataclasses import replace
+
+    from node_peers import FAST
+
+    node = make_node(patience=replace(FAST, forget=0.0))
+    study = series_of(1)
+    send(node.receiver.port, study)
+    until(lambda: any("1 old studies forgotten" in line for line in node.lines))
+    assert not node.ledger.states()
+    send(node.receiver.port, study)
+    until(lambda: len(analysis.seen) == 2)
 
 
 @pytest.mark.parametrize(("status", "arrives"), [(0xA700, False), (0xC000, False), (0xB000, True)])
@@ -246,6 +274,113 @@ def test_a_full_disk_refuses_and_nothing_half_stays(make_node, monkeypatch):
     done(node)
 
 
+def test_a_full_disk_under_the_queue_refuses_and_nothing_half_stays(make_node):
+    node = make_node()
+    with node.store.database.transaction() as db:
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        db.execute(f"PRAGMA max_page_count = {pages}")
+    study = generate_uid()
+    answers = send(node.receiver.port, [mr_object(study, generate_uid()) for _ in range(60)])
+    taken = answers.count(0)
+    assert answers == [0] * taken + [0xA700] * (60 - taken)
+    assert 0 < taken < 60
+    assert any("database or disk is full" in line for line in node.lines)
+    with node.store.database.transaction() as db:
+        (known,) = db.execute("SELECT COUNT(*) FROM objects").fetchone()
+    assert known == taken
+
+
+def test_files_that_nobody_was_told_of_are_deleted_at_the_start(make_node):
+    node = make_node()
+    node.stop()
+    orphan = node.store.object_file("a" * 32, "b" * 32)
+    orphan.parent.mkdir(parents=True)
+    orphan.write_bytes(b"left by a kill")
+    make_node()
+    assert not orphan.exists()
+
+
+def test_a_study_that_takes_for_ever_ends_the_node(make_node, analysis):
+    from dataclasses import replace
+
+    from node_peers import FAST
+
+    node = make_node(patience=replace(FAST, study=0.3, stop=0.1))
+    analysis.go.clear()
+    send(node.receiver.port, series_of(1))
+    until(lambda: node.wait(0.05))
+    assert node.broken
+    node.stop()
+    assert "a study takes too long" in "".join(node.lines)
+    assert node.lines[-1] == "stopped; the study at work is analysed anew at the next start"
+
+
+def test_a_peer_that_knows_only_what_it_must_gets_its_results(make_node, analysis):
+    from node_peers import SC, Pacs
+
+    plain = Pacs()
+    plain.start(contexts=[(SC, ["1.2.840.10008.1.2"])])
+    node = make_node(send_to=(plain.peer,))
+    send(node.receiver.port, series_of(1))
+    done(node)
+    plain.stop()
+    assert [one.file_meta.TransferSyntaxUID for one in plain.objects] == ["1.2.840.10008.1.2"]
+
+
+def test_two_peers_both_get_the_results_and_one_that_is_down_keeps_none_from_the_other(make_node, pacs):
+    from node_peers import Pacs
+
+    other = Pacs()
+    node = make_node(send_to=(other.peer, pacs.peer))
+    send(node.receiver.port, series_of(1))
+    until(lambda: len(pacs.objects) == 1)
+    assert node.ledger.states() == {"sending": 1}
+    other.start()
+    done(node)
+    other.stop()
+    assert (len(other.objects), len(pacs.objects)) == (1, 1)
+
+
+def test_compressed_pictures_are_kept_as_they_come(make_node, analysis):
+    from pydicom.uid import JPEGLSLossless, RLELossless
+    from pynetdicom import AE
+
+    node = make_node()
+    analysis.go.clear()
+    for syntax in (JPEGLSLossless, RLELossless):
+        (picture,) = series_of(1)
+        picture.compress(syntax, generate_instance_uid=False)
+        entity = AE(ae_title="PACS")
+        entity.add_requested_context(picture.SOPClassUID, syntax)
+        association = entity.associate("127.0.0.1", node.receiver.port, ae_title="TUMORSCAN")
+        assert association.send_c_store(picture).Status == 0
+        association.release()
+    kept = {pydicom.dcmread(file).file_meta.TransferSyntaxUID for file in pictures(node)}
+    assert kept == {JPEGLSLossless, RLELossless}
+
+
+def test_the_queue_at_a_glance(make_node, pacs, analysis, capsys):
+    from tumorscan.app.cli import main
+
+    node = make_node()
+    pacs.stop()
+    send(node.receiver.port, series_of(1))
+    until(lambda: any("is not there" in line for line in node.lines))
+    analysis.problem = UnreadableScan("study", "holds no slice")
+    send(node.receiver.port, series_of(1))
+    until(lambda: node.ledger.states().get("failed"))
+    arguments = ["node", "--status", "--store", str(node.store.folder)]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "1 failed, 1 sending" in said
+    assert f"{pacs.peer}: 1 results wait, tried" in said
+    assert "study: holds no slice" in said
+    assert main([*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["studies"] == {"failed": 1, "sending": 1}
+    assert main(["node", "--status", "--store", str(node.store.folder / "no")]) == 6
+    assert "no node has been here" in capsys.readouterr().err
+
+
 def test_an_association_that_breaks_off_keeps_what_came_and_waits_longer(make_node, analysis):
     from pynetdicom import AE
 
@@ -258,6 +393,22 @@ def test_an_association_that_breaks_off_keeps_what_came_and_waits_longer(make_no
     association.dul.socket.close()
     until(lambda: any("association broke off; objects: 1 taken" in line for line in node.lines))
     assert send(node.receiver.port, study[1:]) == [0]
+    done(node)
+    assert analysis.seen == [[1, 2]]
+
+
+def test_a_slow_sender_is_waited_for(make_node, analysis):
+    from pynetdicom import AE
+
+    node = make_node()
+    study = series_of(2)
+    entity = AE(ae_title="PACS")
+    entity.add_requested_context(study[0].SOPClassUID)
+    association = entity.associate("127.0.0.1", node.receiver.port, ae_title="TUMORSCAN")
+    association.send_c_store(study[0])
+    time.sleep(0.6)  # three quiet times
+    association.send_c_store(study[1])
+    association.release()
     done(node)
     assert analysis.seen == [[1, 2]]
 

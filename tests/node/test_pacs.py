@@ -9,7 +9,7 @@ from pathlib import Path
 import pydicom
 import pytest
 from node_peers import free_port, series_of, until
-from orthanc import Orthanc, skip_without_orthanc, tool
+from orthanc import Orthanc, run_tool, skip_without_orthanc, tool
 
 from tumorscan.app.node.peer import Peer
 
@@ -49,6 +49,21 @@ def test_a_study_goes_through_the_pacs_to_the_node_and_back_into_the_same_study(
     assert (result.StudyInstanceUID, result.PatientID) == (uid, study[0].PatientID)
     assert len(orthanc.ask("/studies")) == 1
     assert analysis.seen[-1] == [1, 2, 3, 4]
+    until(lambda: node.ledger.states() == {"done": 1})
+
+
+def test_a_pacs_that_goes_down_while_its_study_is_worked_on(orthanc, make_node, analysis, tmp_path):
+    port = free_port()
+    orthanc.start(route_to=port)
+    node = make_node(port=port, send_to=(Peer("ORTHANC", "127.0.0.1", orthanc.dicom),))
+    analysis.go.clear()
+    orthanc.store(*write(tmp_path, series_of(2)))
+    until(lambda: analysis.seen == [[1, 2]], 40)
+    orthanc.stop(gently=True)
+    analysis.go.set()
+    until(lambda: any("is not there; again in" in line for line in node.lines))
+    orthanc.start(route_to=port)
+    until(lambda: len(results(orthanc)) == 1, 40, 0.3)
     until(lambda: node.ledger.states() == {"done": 1})
 
 
@@ -98,19 +113,8 @@ def test_only_what_the_filter_lets_through_is_fetched(orthanc, make_node, analys
 def test_dcmtk_gets_its_refusals_by_name(make_node, pacs, tmp_path):
     skip_without_orthanc()
     node = make_node()
-    import subprocess
-
     (file,) = write(tmp_path, series_of(1))
-    command = [
-        "storescu",
-        "-aet",
-        "NOBODY",
-        "-aec",
-        "TUMORSCAN",
-        "127.0.0.1",
-        str(node.receiver.port),
-        str(file),
-    ]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    where = ("127.0.0.1", str(node.receiver.port))
+    ended = run_tool("storescu", "-aet", "NOBODY", "-aec", "TUMORSCAN", *where, str(file))
     assert ended.returncode != 0
     assert "Calling AE Title Not Recognized" in ended.stdout + ended.stderr

@@ -126,6 +126,32 @@ def _packed(made: Any, kind: str, syntax: str, pixels: NDArray[Any]) -> Any:
     return made
 
 
+def test_lossless_jpeg_gives_the_same_values(tmp_path: Path) -> None:
+    import gdcm
+
+    reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
+    reader.SetFileName(str(save(dataset(1), tmp_path / "x")))
+    assert reader.Read()
+    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGLosslessProcess14_1))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer.SetFileName(str(tmp_path / "y"))
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    assert writer.Write()
+    assert pydicom.dcmread(tmp_path / "y").file_meta.TransferSyntaxUID == uid.JPEGLosslessSV1
+    np.testing.assert_array_equal(only(tmp_path / "y").values[0], ramp(1))
+
+
+def test_a_form_that_nothing_here_decodes_is_refused_by_name(tmp_path: Path) -> None:
+    made = _jpeg2000(dataset(1))
+    made.file_meta.TransferSyntaxUID = uid.HTJ2KLossless
+    with pytest.raises(
+        UnreadableScan, match=r"is packed as High-Throughput JPEG 2000 .*, which is not read here"
+    ):
+        read_study(save(made, tmp_path / "x"))
+
+
 def test_baseline_jpeg_is_near(tmp_path: Path) -> None:
     grey = (ramp(0) // 12).astype(np.uint8)
     made = dataset(0, BitsAllocated=8, BitsStored=8, HighBit=7)

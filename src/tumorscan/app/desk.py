@@ -122,7 +122,7 @@ class Desk:
                 "prepare": round((time.perf_counter() - read) * 1e3, 3),
             }
             answer = answered(detector, scan, prepared, times)
-            return replace(answer, report=_report(detector, scan, data)) if report else answer
+            return _with_report(answer, detector, data) if report else answer
 
     def attempt(
         self, name: str, fetch: Callable[[], bytes], *, report: bool = False
@@ -189,13 +189,16 @@ def answered(detector: Detector, scan: Scan, prepared: Prepared, times: dict[str
     return Answer(scan, prepared, finding, evidence, points, detector.band, gated)
 
 
-def _report(detector: Detector, scan: Scan, data: bytes) -> str:
-    """The page for people, as a data address."""
+def _with_report(answer: Answer, detector: Detector, data: bytes) -> Answer:
+    """The answer with the page for people, or with why that cannot be made."""
     from tumorscan.deliver.pdf import report_pdf
     from tumorscan.deliver.sheets import picture_sheet
 
-    sheet = picture_sheet(detector, scan, hashlib.sha256(data).hexdigest(), datetime.now(UTC))
-    return file_uri(report_pdf(sheet), "application/pdf")
+    try:
+        sheet = picture_sheet(detector, answer.scan, hashlib.sha256(data).hexdigest(), datetime.now(UTC))
+        return replace(answer, report=file_uri(report_pdf(sheet), "application/pdf"))
+    except TumorscanError as error:
+        return replace(answer, no_report=str(error))
 
 
 def points_of(detector: Detector) -> tuple[OperatingPoint, ...]:

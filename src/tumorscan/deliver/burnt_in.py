@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tumorscan.errors import require
+from tumorscan.read.dicom_pixels import decoded
 
 _LETTERS = 4  # so many strokes of one height on one line are text
 _HEIGHTS = (5, 48)  # pixels
@@ -28,10 +28,10 @@ def burnt_in(dataset: Any) -> list[str]:
     if reason := _by_header(dataset):
         said.append(f"{reason}: text may be burnt into the picture, which stays as it is; look at it")
     try:
-        pixels = require("pydicom.pixels", "dicom").pixel_array(dataset, index=0)
+        pixels = decoded(dataset, 0)
     except Exception:  # noqa: BLE001 - damaged pixels make decoders raise anything, and the header is clean all the same
         return [*said, "its pixels cannot be read, so nothing is known of text in them"]
-    if looks_like_text(_grey(np.asarray(pixels))):
+    if looks_like_text(_grey(pixels)):
         said.append("the picture looks as if text were burnt into it, which stays as it is; look at it")
     return said
 

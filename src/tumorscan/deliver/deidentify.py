@@ -73,8 +73,8 @@ def deidentify(
         )
     require("dicomanonymizer.simpledicomanonymizer", "dicom")
     dataset = open_dicom(source, limits, pixels=True)
-    check_scan(dataset, source.name)
     try:
+        check_scan(dataset, source.name)
         warnings = burnt_in(dataset)
         left = _clean(dataset, pseudonyms, keep_characteristics=keep_characteristics)
         stream = BytesIO()
@@ -97,6 +97,8 @@ def _clean(dataset: Any, pseudonyms: Pseudonyms, *, keep_characteristics: bool) 
     dataset.PatientName = dataset.PatientID = pseudonyms.patient(number) if number else ""
     for keyword, value in kept.items():
         setattr(dataset, keyword, value)
+    _check_texts(dataset)
+    _cut_to_size(dataset)
     left = sorted({_emptied(item, element) for item, element in _texts(dataset) if _tells(element, identity)})
     _say_so(dataset, keep_characteristics=keep_characteristics)
     _new_meta(dataset)
@@ -114,10 +116,16 @@ def _apply_profile(dataset: Any, pseudonyms: Pseudonyms) -> None:
         for item in _items(dataset):
             # Rules of ranges (60xx) walk into sequences by themselves, so the deepest items come first.
             library.anonymize_dataset(item, rules, delete_private_tags=True, base_rules_gen=dict)
-            for tag in [one for one in item.keys() if one.group == 0xFFFC]:  # noqa: SIM118 - a Dataset
-                del item[tag]
+            _without_strangers(item)
     finally:
         library.dictionary.clear()
+
+
+def _without_strangers(item: Any) -> None:
+    """Attributes that the standard does not have may hold anything, so may what pads the end of a file."""
+    known = require("pydicom.datadict", "dicom").dictionary_has_tag
+    for tag in [one for one in item.keys() if one.group == 0xFFFC or not known(one)]:  # noqa: SIM118 - a Dataset
+        del item[tag]
 
 
 def _rule(action: Rule, library: Any) -> Rule:
@@ -168,6 +176,24 @@ def _texts(dataset: Any) -> Iterator[tuple[Any, Any]]:
         for element in list(item):
             if element.VR in _TEXT and element.value and element.keyword not in ("PatientName", "PatientID"):
                 yield item, element
+
+
+def _check_texts(dataset: Any) -> None:
+    """Refuse a text in which bytes stand that are no text: it has swallowed others, a name perhaps."""
+    strings = require("pydicom.valuerep", "dicom").STR_VR
+    for item in _items(dataset):
+        for element in item:
+            if element.VR in strings:
+                text = str(element.value or "").strip("\0 ")
+                if any(sign < " " and sign not in "\t\n\f\r\x1b" for sign in text) or "\\x" in text:
+                    raise ValueError("no text")
+
+
+def _cut_to_size(dataset: Any) -> None:
+    """What stands behind the last pixel is no picture."""
+    if not dataset.file_meta.TransferSyntaxUID.is_compressed and "PixelData" in dataset:
+        wanted = require("pydicom.pixels.utils", "dicom").get_expected_length(dataset)
+        dataset.PixelData = dataset.PixelData[: wanted + wanted % 2]
 
 
 def _identity(dataset: Any) -> frozenset[str]:

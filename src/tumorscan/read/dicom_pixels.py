@@ -14,7 +14,8 @@ from tumorscan.read.dicom_file import damaged, open_dicom
 from tumorscan.read.dicom_header import Header
 from tumorscan.read.sources import Source
 
-# Where several could decode, those that are quiet and bounded on damaged streams; gdcm does the others.
+# Where several could decode, those that are quiet on damaged streams; gdcm, which ends the process on some
+# damaged JPEG-LS, does the others.
 _DECODERS = {
     "1.2.840.10008.1.2.4.50": "pillow",  # JPEG baseline
     "1.2.840.10008.1.2.4.90": "pillow",  # JPEG 2000, lossless
@@ -58,18 +59,37 @@ def read_frames(
             yield header, UnreadableScan(header.name, _cause(dataset, error))
 
 
+def decoded(dataset: Any, index: int) -> NDArray[Any]:
+    """A frame as stored, rows x columns or rows x columns x 3; damaged pixels raise anything."""
+    plugin = _DECODERS.get(str(dataset.file_meta.TransferSyntaxUID), "")
+    pixels = require("pydicom.pixels", "dicom")
+    return np.asarray(pixels.pixel_array(dataset, index=index, decoding_plugin=plugin))
+
+
 def _check_pixels(dataset: Any, name: str) -> None:
     if "PixelData" in dataset:
+        _check_length(dataset, name)
         return
     if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
         raise UnreadableScan(name, "holds floating-point results, not a scan")
     raise UnreadableScan(name, damaged("no pixel data"))
 
 
+def _check_length(dataset: Any, name: str) -> None:
+    """One line for a file that is cut, instead of one for each of its frames."""
+    try:
+        if dataset.file_meta.TransferSyntaxUID.is_compressed:
+            return
+        wanted = int(require("pydicom.pixels.utils", "dicom").get_expected_length(dataset))
+    except (AttributeError, TypeError, ValueError, NotImplementedError):
+        return  # the decoder will complain of such a header
+    if len(dataset.PixelData) < wanted:
+        raise UnreadableScan(name, damaged(f"{len(dataset.PixelData)} of {wanted} bytes of pixels"))
+
+
 def _values(dataset: Any, header: Header, *, with_lut: bool) -> NDArray[np.float32]:
     pixels = require("pydicom.pixels", "dicom")
-    plugin = _DECODERS.get(str(dataset.file_meta.TransferSyntaxUID), "")
-    stored = np.asarray(pixels.pixel_array(dataset, index=header.frame or 0, decoding_plugin=plugin))
+    stored = decoded(dataset, header.frame or 0)
     shape = (header.rows, header.columns)
     if stored.shape[:2] != shape or stored.shape[2:] not in ((), (3,)):
         raise UnreadableScan(header.name, damaged("its pixels are not of the size that the header says"))

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tumorscan.app.commands.shared import RESEARCH_USE, add_model, add_operating_point, say
+from tumorscan.app.commands.shared import RESEARCH_USE, add_json, add_model, add_operating_point, emit, say
 from tumorscan.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -54,11 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep", type=float, default=0.0, metavar="HOURS",
         help="keep pictures so long after the results were sent (default: 0)",
     )  # fmt: skip
+    parser.add_argument(
+        "--status", action="store_true", help="say what the queue in --store holds, and end; the node may run"
+    )
+    add_json(parser, "with --status: one JSON object instead of text")
     _add_web(parser)
     _add_limits(parser)
     add_model(parser)
     add_operating_point(parser)
-    parser.set_defaults(json=False)
 
 
 def _add_web(parser: argparse.ArgumentParser) -> None:
@@ -106,6 +109,8 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until interrupted; 0 after a graceful stop, 1 where a part of it broke."""
+    if options.status:
+        return _status(options)
     settings = settings_of(options)
     from tumorscan.app.node.analyse import StudyAnalysis
     from tumorscan.app.node.node import Node
@@ -125,6 +130,14 @@ def run(options: argparse.Namespace) -> int:
     finally:
         node.stop()
     return int(node.broken)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from tumorscan.app.node.glance import glance, glance_text
+
+    found = glance(options.store or _default_store())
+    emit(options, found, glance_text(found, time.time()))
+    return 0
 
 
 def settings_of(options: argparse.Namespace) -> NodeSettings:

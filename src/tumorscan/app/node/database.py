@@ -32,12 +32,12 @@ CREATE TABLE objects (
   present INTEGER NOT NULL     -- whether its file is still here
 ) WITHOUT ROWID;
 CREATE INDEX objects_by_study ON objects (study);
-CREATE INDEX objects_present ON objects (object) WHERE present = 1;
+CREATE INDEX objects_present ON objects (study) WHERE present = 1;
 CREATE TABLE deliveries (
   id INTEGER PRIMARY KEY,
   study TEXT NOT NULL REFERENCES studies (study),
   object TEXT NOT NULL,        -- of the result
-  file TEXT NOT NULL,          -- in the store
+  file TEXT NOT NULL,          -- in the store; '' once it is deleted
   destination TEXT NOT NULL,
   state TEXT NOT NULL CHECK (state IN ('waiting', 'sent', 'given up')),
   attempts INTEGER NOT NULL,
@@ -45,6 +45,7 @@ CREATE TABLE deliveries (
   first_try REAL               -- NULL before it
 );
 CREATE INDEX deliveries_waiting ON deliveries (next_try) WHERE state = 'waiting';
+CREATE INDEX deliveries_files ON deliveries (file) WHERE file != '';
 CREATE INDEX deliveries_by_study ON deliveries (study);
 CREATE INDEX deliveries_by_object ON deliveries (object);
 CREATE TABLE web_series (

@@ -29,9 +29,16 @@ _TAKEN = {
     "1.2.840.10008.5.1.4.1.1.4.3",  # Enhanced MR Color Image Storage
     "1.2.840.10008.5.1.4.1.1.4.4",  # Legacy Converted Enhanced MR Image Storage
 }
-_TAGS = ["SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "Manufacturer"]
-MANUFACTURER = "tumorscan"
-"""By which our results are known, also those of another node."""
+_TAGS = [
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "SeriesInstanceUID",
+    "StudyInstanceUID",
+    "Manufacturer",
+    "ManufacturerModelName",
+]
+_OURS = ("tumorscan", "tumorscan")
+"""Manufacturer and model of our results, also those of another node; drawn heads are another model."""
 
 Taken = Literal["taken", "known", "ours"]
 
@@ -57,6 +64,7 @@ class Header:
     series: str
     study: str
     manufacturer: str
+    model: str
 
 
 def header_of(data: bytes) -> Header:
@@ -113,7 +121,7 @@ class Intake:
             hashlib.sha256(data).hexdigest(),
             source,
         )
-        if header.manufacturer.lower() == MANUFACTURER or self._outbox.holds(arrival.object):
+        if (header.manufacturer, header.model) == _OURS or self._outbox.holds(arrival.object):
             return "ours", arrival.study
         if header.sop_class not in _TAKEN:
             raise Refused(CLASS_NOT_SUPPORTED, f"{class_name(header.sop_class)} is not taken: send MR images")
@@ -130,7 +138,12 @@ class Intake:
             if not known:
                 self._check_room(arrival.study, len(data))
                 atomic_write_bytes(self._store.object_file(arrival.study, arrival.object), data)
-            self._ledger.add(arrival, due)
+            try:
+                self._ledger.add(arrival, due)
+            except EnvironmentProblem:
+                if not known:  # the queue's disk is full: nobody will ask for this file
+                    remove(self._store.object_file(arrival.study, arrival.object))
+                raise
         return "known" if known else "taken"
 
     def _check_room(self, study: str, size: int) -> None:

@@ -8,7 +8,7 @@ takes its study up again. Everything is on disk before anyone is told of it.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tumorscan.app.node.database import Database
@@ -101,14 +101,21 @@ class Ledger:
                 [(due, study) for study in studies],
             )
 
-    def complete(self, now: float) -> list[str]:
-        """Studies that have become complete; they are `ready` from here on."""
+    def complete(self, now: float, held: Collection[str] = (), longest: float = 0.0) -> list[str]:
+        """Studies that have become complete; they are `ready` from here on.
+
+        Args:
+            now: seconds since the epoch.
+            held: studies that wait on, as what brings them is still at it.
+            longest: that those wait beyond their time, in seconds.
+        """
         with self._database.transaction() as db:
             rows = db.execute(
-                "UPDATE studies SET state = 'ready' WHERE state = 'received' AND due <= ? RETURNING study",
-                (now,),
+                "SELECT study, due FROM studies WHERE state = 'received' AND due <= ?", (now,)
             ).fetchall()
-        return [study for (study,) in rows]
+            ready = [study for study, due in rows if study not in held or due + longest <= now]
+            db.executemany("UPDATE studies SET state = 'ready' WHERE study = ?", [(one,) for one in ready])
+        return ready
 
     def claim(self, now: float) -> Job | None:
         """The study that has waited longest, `working` from here on; None where none is due.
@@ -227,6 +234,24 @@ class Ledger:
         """The files of a study were deleted."""
         with self._database.transaction() as db:
             db.execute("UPDATE objects SET present = 0 WHERE study = ?", (study,))
+
+    def forget(self, before: float) -> int:
+        """Drop what is known of studies that ended before then and left no file; how many those were.
+
+        Sent again, such a study is a new one.
+        """
+        with self._database.transaction() as db:
+            rows = db.execute(
+                "SELECT study FROM studies WHERE state IN ('done', 'failed') AND due <= ? "
+                "AND NOT EXISTS (SELECT 1 FROM objects WHERE study = studies.study AND present = 1) "
+                "AND NOT EXISTS (SELECT 1 FROM deliveries WHERE study = studies.study AND file != '') "
+                "LIMIT 100",
+                (before,),
+            ).fetchall()
+            db.executemany("DELETE FROM deliveries WHERE study = ?", rows)
+            db.executemany("DELETE FROM objects WHERE study = ?", rows)
+            db.executemany("DELETE FROM studies WHERE study = ?", rows)
+        return len(rows)
 
     def states(self) -> dict[str, int]:
         """How many studies are in each state."""

@@ -48,7 +48,9 @@ class Node:
         self.outbox = Outbox(self.store.database, settings.patience)
         intake = Intake(settings, self.store, self.ledger, self.outbox)
         self.receiver = Receiver(settings, intake, self.ledger, self.record)
-        self.worker = Worker(settings, self.store, self.ledger, self.record, analyse)
+        self.worker = Worker(
+            settings, self.store, self.ledger, self.record, analyse=analyse, held=self.receiver.bringing
+        )
         self.sender = Sender(settings, self.store, self.outbox, self.record)
         self.fetchers = [
             Fetcher(
@@ -84,7 +86,15 @@ class Node:
         self.record.note("started", self._where(), studies=self.ledger.states())
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Until it is told to stop, or a part of it has ended; True then."""
+        """Until it is told to stop, or a part of it has ended or is stuck; True then.
+
+        Args:
+            seconds: at most; call it in steps, for only the beginning of each looks for what is stuck.
+        """
+        if self.worker.stuck() and not self._stop.is_set():
+            self.broken = True
+            self.record.note("stuck", "a study takes too long: the node ends, and tries it anew when started")
+            self._stop.set()
         return self._stop.wait(seconds)
 
     def ask_to_stop(self) -> None:

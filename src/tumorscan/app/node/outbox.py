@@ -65,6 +65,25 @@ class Outbox:
             db.execute("UPDATE deliveries SET state = 'sent' WHERE id = ?", (delivery.id,))
             return close_sent(db, delivery.study, now)
 
+    def waiting_for(self, destination: str, now: float) -> list[Delivery]:
+        """All that is due there, of any study."""
+        with self._database.transaction() as db:
+            rows = db.execute(
+                "SELECT id, study, object, file, destination, attempts FROM deliveries "
+                "WHERE destination = ? AND state = 'waiting' AND next_try <= ? ORDER BY id",
+                (destination, now),
+            ).fetchall()
+        return [Delivery(*row) for row in rows]
+
+    def hasten(self, now: float, destination: str | None = None) -> None:
+        """All that waits there, or anywhere, is due at once."""
+        with self._database.transaction() as db:
+            db.execute(
+                "UPDATE deliveries SET next_try = ?1 "
+                "WHERE state = 'waiting' AND destination = COALESCE(?2, destination)",
+                (now, destination),
+            )
+
     def later(self, deliveries: Sequence[Delivery], now: float) -> float | None:
         """They did not arrive: tried again after a time that doubles, or given up.
 
@@ -84,7 +103,8 @@ class Outbox:
                     (now, wait, self._patience.give_up, one.id),
                 ).fetchone()
                 given_up |= state == "given up"
-            close_sent(db, deliveries[0].study, now)
+            for study in {one.study for one in deliveries}:
+                close_sent(db, study, now)
         return None if given_up else wait
 
     def waiting(self) -> int:
@@ -97,8 +117,7 @@ class Outbox:
         """Files of results that no peer waits for any more, and of which the study is done."""
         with self._database.transaction() as db:
             rows = db.execute(
-                "SELECT DISTINCT file FROM deliveries WHERE file != '' AND state = 'sent' AND file NOT IN "
-                "(SELECT file FROM deliveries WHERE state != 'sent')"
+                "SELECT file FROM deliveries WHERE file != '' GROUP BY file HAVING MIN(state = 'sent') = 1"
             ).fetchall()
         return [file for (file,) in rows]
 

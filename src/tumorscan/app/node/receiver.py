@@ -48,6 +48,11 @@ class Receiver:
         """Where it listens."""
         return int(self._server.socket.getsockname()[1])
 
+    def bringing(self) -> set[str]:
+        """Studies of which an association that is still open has brought something."""
+        with self._lock:
+            return set().union(*(call.studies for call in self._calls.values()))
+
     def start(self) -> None:
         """Listen.
 
@@ -121,9 +126,10 @@ class Receiver:
             return self._refuse(
                 event, call, Refused(CANNOT_UNDERSTAND, f"cannot be kept ({type(error).__name__})")
             )
-        call.became[became] += 1
-        if became != "ours":
-            call.studies.add(study)
+        with self._lock:
+            call.became[became] += 1
+            if became != "ours":
+                call.studies.add(study)
         return 0x0000
 
     def _refuse(self, event: Any, call: _Call, refusal: Refused) -> Any:

@@ -19,11 +19,19 @@ from tumorscan.errors import EnvironmentProblem, TumorscanError, require
 
 _CONNECT_SECONDS = 10.0
 _ANSWER_SECONDS = 60.0
-_IDLE_SECONDS = 0.2
+_IDLE_SECONDS = 0.1
 
 
 class NotDelivered(TumorscanError):
-    """A peer did not take a result; it may yet."""
+    """A peer did not take a result; it may yet.
+
+    Attributes:
+        gone: it would not take any other now.
+    """
+
+    def __init__(self, cause: str, *, gone: bool = False) -> None:
+        super().__init__(cause)
+        self.gone = gone
 
 
 class Sender:
@@ -47,9 +55,11 @@ class Sender:
         self._store = store
         self._outbox = outbox
         self._record = record
+        self._gone: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:
-        """Until told to stop."""
+        """Until told to stop; what a former node left is tried at once."""
+        self._outbox.hasten(time.time())
         while not stop.is_set():
             try:
                 busy = self.step()
@@ -64,6 +74,7 @@ class Sender:
         deliveries = self._outbox.due(time.time())
         if not deliveries:
             return False
+        where = deliveries[0].destination
         left = {one.id: one for one in deliveries}
         became = ""
         try:
@@ -73,9 +84,13 @@ class Sender:
             problem = "some results were not taken"
         except (NotDelivered, WebDown) as error:
             problem = str(error)
+            if error.gone:  # one try is enough for all that waits for this peer
+                left |= {one.id: one for one in self._outbox.waiting_for(where, time.time())}
+                self._gone.add(where)
         except Exception as error:  # noqa: BLE001 - whatever a peer's answer makes of the library: tried again
             problem = f"cannot be sent ({place(error)})"
-        self._note(deliveries, left, problem)
+        self._note_sent(deliveries, len([one for one in deliveries if one.id not in left]))
+        self._note_left(list(left.values()), problem)
         if became:
             study = deliveries[0].study
             self._record.note("done", f"study {study[:12]}: all results delivered", study=study, state=became)
@@ -105,14 +120,16 @@ class Sender:
         entity = AE(ae_title=self._settings.aet)
         entity.connection_timeout = _CONNECT_SECONDS
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _ANSWER_SECONDS
-        for syntaxes in {(str(ds.SOPClassUID), str(ds.file_meta.TransferSyntaxUID)) for _, ds in files}:
-            entity.add_requested_context(*syntaxes)
+        for sop_class, syntax in {(ds.SOPClassUID, ds.file_meta.TransferSyntaxUID) for _, ds in files}:
+            # What every peer must know as well; pynetdicom writes it anew for one that knows no other.
+            also = [] if syntax.is_compressed else [pydicom.uid.ImplicitVRLittleEndian]
+            entity.add_requested_context(sop_class, [syntax, *also])
         tls = client_context(self._settings.tls)
         association = entity.associate(
             peer.host, peer.port, ae_title=peer.aet, tls_args=(tls, peer.host) if tls else None
         )
         if not association.is_established:
-            raise NotDelivered("rejected us" if association.is_rejected else "is not there")
+            raise NotDelivered("rejected us" if association.is_rejected else "is not there", gone=True)
         try:
             problem = ""
             for one, dataset in files:
@@ -126,25 +143,28 @@ class Sender:
             if association.is_established:
                 association.release()
 
-    def _note(self, deliveries: list[Delivery], left: dict[int, Delivery], problem: str) -> None:
+    def _note_sent(self, deliveries: list[Delivery], count: int) -> None:
+        if not count:
+            return
         study, where = deliveries[0].study, deliveries[0].destination
-        count = len(deliveries) - len(left)
-        if count:
-            self._record.note(
-                "sent",
-                f"study {study[:12]}: {count} results to {where}",
-                study=study,
-                peer=where,
-                objects=count,
-            )
+        self._record.note(
+            "sent", f"study {study[:12]}: {count} results to {where}", study=study, peer=where, objects=count
+        )
+        if where in self._gone:  # it is back: what waits for it need not wait its time
+            self._gone.discard(where)
+            self._outbox.hasten(time.time(), where)
+
+    def _note_left(self, left: list[Delivery], problem: str) -> None:
         if not left:
             return
-        wait = self._outbox.later(list(left.values()), time.time())
+        wait = self._outbox.later(left, time.time())
         then = "given up" if wait is None else f"again in {wait:.0f} s"
+        where, studies = left[0].destination, sorted({one.study for one in left})
+        named = f"study {studies[0][:12]}" if len(studies) == 1 else f"{len(studies)} studies"
         self._record.note(
             "gave up" if wait is None else "retry",
-            f"study {study[:12]}: {len(left)} results not delivered: {where} {problem}; {then}",
-            study=study, peer=where, objects=len(left), cause=problem, seconds=wait,
+            f"{named}: {len(left)} results not delivered: {where} {problem}; {then}",
+            studies=studies, peer=where, objects=len(left), cause=problem, seconds=wait,
         )  # fmt: skip
 
     def _delete_settled(self) -> None:

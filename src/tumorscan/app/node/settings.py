@@ -41,14 +41,17 @@ class Patience:
     """Times, in seconds.
 
     Attributes:
-        quiet: after its last object a study counts as complete.
+        quiet: after its last object a study counts as complete; an open association that brought some of it
+            is waited for, up to the time for one that broke off.
         dropped: the same, after an association that broke off.
         first_retry: before a failed delivery is tried again; doubled each time.
         longest_retry: that it is doubled to.
         give_up: after its first try a delivery is given up.
         poll: between two questions to a DICOMweb server.
         keep: that pictures are kept after their results were sent.
+        forget: that a study is remembered, so that it is not analysed twice.
         keep_failed: that those of a failed study are kept.
+        study: that one study may be worked on before the node gives up on itself.
         stop: that a stopping node waits for the study at work.
     """
 
@@ -60,12 +63,14 @@ class Patience:
     poll: float = 60.0
     keep: float = 0.0
     keep_failed: float = 7 * 86400.0
+    forget: float = 365 * 86400.0
+    study: float = 1800.0
     stop: float = 30.0
 
     def __post_init__(self) -> None:
         for name in ("quiet", "dropped", "first_retry", "longest_retry", "poll"):
             within(self, name, 0.01, 86400.0)
-        for name in ("give_up", "keep", "keep_failed", "stop"):
+        for name in ("give_up", "keep", "keep_failed", "forget", "study", "stop"):
             within(self, name, 0.0, 3650 * 86400.0)
 
 

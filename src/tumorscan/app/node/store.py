@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -72,11 +72,18 @@ class Store:
         finally:
             shutil.rmtree(bench, ignore_errors=True)
 
-    def tidy(self) -> None:
-        """Delete what a killed node left half done: benches, and files that were never finished."""
+    def tidy(self, present: Callable[[str], Collection[str]]) -> None:
+        """Delete what a killed node left half done: benches, and files that nobody was told of.
+
+        Args:
+            present: gives the objects of a study whose files the queue knows.
+        """
         shutil.rmtree(self.folder / _WORK, ignore_errors=True)
-        for file in (self.folder / _OBJECTS).rglob(".*.part"):
-            file.unlink(missing_ok=True)
+        for folder in (self.folder / _OBJECTS).glob("*"):
+            known = set(present(folder.name))
+            for file in folder.iterdir():
+                if file.stem not in known:
+                    file.unlink()
 
     def close(self) -> None:
         """Let another node have it."""

@@ -23,7 +23,15 @@ _ANY_SYNTAX = (("application/dicom", "*"),)
 
 
 class WebDown(EnvironmentProblem):
-    """A server does not answer, or not as the standard has it; the message holds no UID."""
+    """A server does not answer, or not as the standard has it; the message holds no UID.
+
+    Attributes:
+        gone: there was no answer at all.
+    """
+
+    def __init__(self, cause: str, *, gone: bool = False) -> None:
+        super().__init__(cause)
+        self.gone = gone
 
 
 def client_of(server: str) -> Any:
@@ -217,6 +225,6 @@ def _named() -> Iterator[None]:
         status = "with an error" if error.response is None else str(error.response.status_code)
         raise WebDown(f"answered {status}") from None
     except requests.ConnectionError:
-        raise WebDown("is not there") from None
+        raise WebDown("is not there", gone=True) from None
     except Exception as error:  # noqa: BLE001 - whatever an answer that is none makes of the client
         raise WebDown(f"did not answer as it should ({type(error).__name__})") from None

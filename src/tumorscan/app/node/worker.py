@@ -19,7 +19,7 @@ from tumorscan.errors import EnvironmentProblem, TumorscanError
 
 MAX_ATTEMPTS = 3
 """A study at which the node itself ended so often is not tried again."""
-_IDLE_SECONDS = 0.2
+_IDLE_SECONDS = 0.1
 _SWEEP_SECONDS = 60.0
 
 
@@ -53,21 +53,31 @@ class Worker:
         ledger: the queue.
         record: told what was done.
         analyse: does the work.
+        held: studies that are not complete yet, as associations that bring them are open.
     """
 
     def __init__(
-        self, settings: NodeSettings, store: Store, ledger: Ledger, record: Record, analyse: Analyse
+        self,
+        settings: NodeSettings,
+        store: Store,
+        ledger: Ledger,
+        record: Record,
+        *,
+        analyse: Analyse,
+        held: Callable[[], set[str]],
     ) -> None:
         self._settings = settings
         self._store = store
         self._ledger = ledger
         self._record = record
         self._analyse = analyse
+        self._held = held
         self._swept = 0.0
+        self._begun: float | None = None
 
     def recover(self) -> None:
         """Go on where a killed node ended: nothing is lost, and what was analysed is not analysed again."""
-        self._store.tidy()
+        self._store.tidy(self._ledger.present)
         for job in self._ledger.interrupted():
             folder = self._store.results_folder(job.study, job.generation)
             if folder.is_dir():
@@ -78,6 +88,11 @@ class Worker:
             else:
                 self._ledger.give_back(job, time.time())
                 self._note(job, "recovered", "is analysed anew")
+
+    def stuck(self) -> bool:
+        """Whether one study takes longer than any should."""
+        begun = self._begun
+        return begun is not None and time.monotonic() - begun > self._settings.patience.study
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop; the study at work is finished first."""
@@ -93,7 +108,7 @@ class Worker:
     def step(self) -> bool:
         """Analyse one study, if one is due."""
         now = time.time()
-        for study in self._ledger.complete(now):
+        for study in self._ledger.complete(now, self._held(), self._settings.patience.dropped):
             self._record.note("complete", f"study {study[:12]}: complete", study=study)
         if now - self._swept >= min(_SWEEP_SECONDS, max(self._settings.patience.quiet, _IDLE_SECONDS)):
             self._sweep(now)
@@ -116,11 +131,14 @@ class Worker:
             self._analyse_job(job)
 
     def _analyse_job(self, job: Job) -> None:
-        begun = time.monotonic()
+        begun = self._begun = time.monotonic()
         folder = self._store.results_folder(job.study, job.generation)
         try:
             with self._store.bench(job.study, job.objects) as (pictures, results):
-                outcome = self._analyse(pictures, results)
+                try:
+                    outcome = self._analyse(pictures, results)
+                finally:
+                    self._begun = None
                 folder.parent.mkdir(exist_ok=True)
                 shutil.rmtree(folder, ignore_errors=True)
                 results.replace(folder)
@@ -165,8 +183,10 @@ class Worker:
         self._record.note(event, f"study {job.study[:12]}: {line}", study=job.study, what=line, **facts)
 
     def _sweep(self, now: float) -> None:
-        """Delete the pictures of studies that are done with."""
+        """Delete the pictures of studies that are done with, and forget those that were long ago."""
         patience = self._settings.patience
+        if count := self._ledger.forget(now - patience.forget):
+            self._record.note("forgot", f"{count} old studies forgotten", studies=count)
         for study in self._ledger.finished(
             now - patience.keep, now - max(patience.keep, patience.keep_failed)
         ):

@@ -33,6 +33,7 @@ class Answer:
         band: where nothing is said; None where the bundle has none.
         gated: the bundle has a gate.
         report: the page for people as a PDF in a data address; empty where none was asked for.
+        no_report: why there is none although it was asked for.
     """
 
     scan: Scan
@@ -43,6 +44,7 @@ class Answer:
     band: UncertainBand | None = None
     gated: bool = False
     report: str = ""
+    no_report: str = ""
 
 
 def answer_html(answer: Answer, language: str = "en") -> str:
@@ -140,6 +142,8 @@ def _scan(answer: Answer, language: str) -> str:
 
 def _report(answer: Answer, language: str) -> str:
     """A button that asks for the report, or the report."""
+    if answer.no_report:
+        return f'<p class="ts-quiet">{below(language, answer.no_report)}</p>'
     text = say(language, "series_get_pdf")
     if answer.report:
         link = parts.download("tumorscan.pdf", answer.report, text).replace("<a ", "<a data-fresh ", 1)
@@ -245,7 +249,7 @@ def _slider(answer: Answer, language: str) -> str:
   <img src="{before}" alt="{html(language, "prep_before_alt")}">
   <img class="ts-after" src="{after}" alt="{html(language, "prep_after_alt", side=side)}">
   <span class="ts-tag">{html(language, "prep_before")}</span>
-  <span class="ts-tag ts-right">{html(language, "prep_after")}</span></div>
+  <span class="ts-tag ts-tag-after">{html(language, "prep_after")}</span></div>
 <input type="range" min="0" max="100" value="50" data-cut
   aria-label="{html(language, "prep_cut")}"></section>"""
 

@@ -18,7 +18,7 @@ from tumorscan.app.page.compare import lay_out_compare
 from tumorscan.app.page.picture import lay_out_picture
 from tumorscan.app.page.series_tab import lay_out_series
 from tumorscan.app.page.texts import html
-from tumorscan.app.page.widgets import block
+from tumorscan.app.page.widgets import Told, block, browser_language
 from tumorscan.app.page.words import Words
 from tumorscan.errors import require
 
@@ -54,20 +54,50 @@ def build_page(
     with gr.Blocks(
         title="tumorscan", analytics_enabled=False, fill_width=False, delete_cache=(seconds, seconds)
     ) as blocks:
-        block(words.block("header", lambda language: _header(desk, language)), "ts-header")
+        told = [_lay_out_header(desk, words)]
         with gr.Tabs(elem_id="ts-tabs"):
             with gr.Tab(words.text("tab_picture"), id="picture"):
-                lay_out_picture(desk, examples, words)
+                told.append(lay_out_picture(desk, examples, words))
             with gr.Tab(words.text("tab_series"), id="series"):
                 lay_out_series(desk, words)
             with gr.Tab(words.text("tab_batch"), id="batch"):
                 lay_out_batch(desk, words)
             with gr.Tab(words.text("tab_card"), id="card"):
-                lay_out_card(desk, words)
+                told.append(lay_out_card(desk, words))
             with gr.Tab(words.text("tab_compare"), id="compare"):
                 lay_out_compare(desk, words)
+        blocks.load(
+            _newest(desk, told),
+            outputs=[one for one, _ in told],
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
     blocks.words = words
     return blocks
+
+
+def _newest(desk: Desk, told: list[Told]) -> Any:
+    """For who opens the page after another bundle took over: what tells of the model is told anew."""
+    import gradio as gr
+
+    built = desk.detector.model
+
+    def newest(request: Any) -> list[Any]:
+        if desk.detector.model == built:
+            return [gr.skip() for _ in told]
+        language = browser_language(request)
+        return [make(language) for _, make in told]
+
+    newest.__annotations__["request"] = gr.Request
+    return newest
+
+
+def _lay_out_header(desk: Desk, words: Words) -> Told:
+    def header(language: str) -> str:
+        return _header(desk, language)
+
+    return block(words.block("header", header), "ts-header"), header
 
 
 def _header(desk: Desk, language: str) -> str:

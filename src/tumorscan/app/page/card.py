@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tumorscan.app.page import parts
 from tumorscan.app.page.curves import curves_html
 from tumorscan.app.page.texts import below, html, number, percent, say
-from tumorscan.app.page.widgets import block
+from tumorscan.app.page.widgets import Told, block
 from tumorscan.jsonable import interval_from
 from tumorscan.model.bundle import GATE, Manifest
 from tumorscan.types import Interval
@@ -26,9 +26,13 @@ _OF_CURVES: Final = ("reliability", "risk")
 _ABSENT: Final = ("crossval", "reliability", "risk", "errors", "leak")
 
 
-def lay_out_card(desk: Desk, words: Words) -> None:
+def lay_out_card(desk: Desk, words: Words) -> Told:
     """The tab's contents, inside the Blocks that is being made."""
-    block(words.block("card", lambda language: card_html(desk.detector.bundle.manifest, language)), "ts-card")
+
+    def card(language: str) -> str:
+        return card_html(desk.detector.bundle.manifest, language)
+
+    return block(words.block("card", card), "ts-card"), card
 
 
 def card_html(manifest: Manifest, language: str = "en") -> str:
@@ -155,7 +159,8 @@ def _kinds(manifest: Manifest, language: str) -> str:
         if name in told["measured"]
     ]
     why = html(language, "kind_why")
-    where = html(language, "kind_measured", fitted=told.get("fitted_on", "-"), kept=told.get("kept_out", "-"))
+    fitted, kept = (below(language, str(told.get(name, "-"))) for name in ("fitted_on", "kept_out"))
+    where = f"{html(language, 'kind_fitted')} {fitted}; {html(language, 'kind_kept')} {kept}."
     return f"<h2>{html(language, 'kind')}</h2><p class='ts-quiet'>{why} {where}</p>{parts.table(rows)}"
 
 

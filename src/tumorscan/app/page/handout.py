@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -52,14 +53,14 @@ def hand_out(detector: Detector, volume: Volume, found: VolumeFinding, figures: 
     missing: list[str] = []
     for make in (_report, _objects):
         try:
-            files += make(detector, volume, found)
+            files += make(detector, volume, found, missing.append)
         except TumorscanError as error:
             missing.append(error.cause if isinstance(error, UnreadableScan) else str(error))
     files.append(File("json", "tumorscan.json", "application/json", json.dumps(figures, indent=1).encode()))
     return Handout(tuple(files), tuple(missing))
 
 
-def _report(detector: Detector, volume: Volume, found: VolumeFinding) -> list[File]:
+def _report(detector: Detector, volume: Volume, found: VolumeFinding, _: Callable[[str], None]) -> list[File]:
     """The page for people."""
     from tumorscan.deliver.pdf import report_pdf
     from tumorscan.deliver.sheets import volume_sheet
@@ -68,15 +69,18 @@ def _report(detector: Detector, volume: Volume, found: VolumeFinding) -> list[Fi
     return [File("pdf", "tumorscan.pdf", "application/pdf", report_pdf(sheet))]
 
 
-def _objects(detector: Detector, volume: Volume, found: VolumeFinding) -> list[File]:
-    """Structured report and key image, for the study that the series came from."""
-    from tumorscan.deliver.objects import deliver_objects, dicom_bytes, tell
+def _objects(
+    detector: Detector, volume: Volume, found: VolumeFinding, say: Callable[[str], None]
+) -> list[File]:
+    """Structured report and key image, for the study that the series came from; says what is left out."""
+    from tumorscan.deliver.objects import deliver_objects, dicom_bytes, kind_of, tell
 
     if volume.format != "DICOM":
         raise UnreadableScan(volume.name, "came as NIfTI: DICOM objects need the study that they belong to")
     kinds = ("sr", "capture")
-    made = deliver_objects(tell(detector, volume, found, kinds), kinds)
-    return [
-        File(kind, f"tumorscan-{kind}.dcm", "application/dicom", dicom_bytes(one))
-        for kind, one in zip(kinds, made, strict=True)
-    ]
+    made = deliver_objects(tell(detector, volume, found, kinds), kinds, say=say)
+    return [_of_object(kind_of(one), dicom_bytes(one)) for one in made]
+
+
+def _of_object(kind: str, data: bytes) -> File:
+    return File(kind, f"tumorscan-{kind}.dcm", "application/dicom", data)

@@ -13,7 +13,16 @@ from tumorscan.app.desk import table_of
 from tumorscan.app.page import parts
 from tumorscan.app.page.answer import empty_html
 from tumorscan.app.page.texts import html, say
-from tumorscan.app.page.widgets import PRIVATE, block, heard, in_browser, model_line, size_text, zone_html
+from tumorscan.app.page.widgets import (
+    PRIVATE,
+    Told,
+    block,
+    heard,
+    in_browser,
+    model_line,
+    size_text,
+    zone_html,
+)
 
 if TYPE_CHECKING:
     from tumorscan.app.desk import Desk
@@ -22,13 +31,16 @@ if TYPE_CHECKING:
 _THUMBNAIL = 96
 
 
-def lay_out_picture(desk: Desk, examples: list[tuple[Path, str]], words: Words) -> None:
+def lay_out_picture(desk: Desk, examples: list[tuple[Path, str]], words: Words) -> Told:
     """The tab's contents, inside the Blocks that is being made.
 
     Args:
         desk: answers.
         examples: files, each with the key of what it shows.
         words: of the page.
+
+    Returns:
+        What tells of the model.
     """
     import gradio as gr
 
@@ -45,8 +57,13 @@ def lay_out_picture(desk: Desk, examples: list[tuple[Path, str]], words: Words) 
                 "ts-answer",
                 "answer.js",
             )
-    block(words.block("about", lambda language: _about(desk, language)), "ts-about")
+
+    def about(language: str) -> str:
+        return _about(desk, language)
+
+    told = block(words.block("about", about), "ts-about")
     _connect(desk, [file for file, _ in examples], zone, answer)
+    return told, about
 
 
 def _connect(desk: Desk, examples: list[Path], zone: Any, answer: Any) -> None:

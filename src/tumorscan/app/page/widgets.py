@@ -24,6 +24,10 @@ _ZONE_TEXTS: Final = (
 )
 
 
+Told = tuple[Any, Callable[[str], str]]
+"""A block that tells of the model, and what gives its HTML in a language."""
+
+
 def model_line(desk: Desk) -> dict[str, Any]:
     """Of events that run the network: they stand in one line, or in a service's, which is a wider one."""
     return {"concurrency_limit": _AT_ONCE if desk.shared else 1, "concurrency_id": "model"}
@@ -94,7 +98,7 @@ def heard(handler: Callable[[Any, str], Any]) -> Callable[..., Any]:
     import gradio as gr
 
     def event_of(event: Any, request: Any) -> Any:
-        language = _language(request)
+        language = browser_language(request)
         # Whatever goes wrong, the page says so: Gradio would leave the old answer where it is.
         sent = event._data  # noqa: SLF001 - the only way to all that was sent
         made = guarded("tumorscan", lambda: handler(sent, language))
@@ -108,7 +112,7 @@ def heard_often(handler: Callable[[Any, str], Iterator[Any]]) -> Callable[..., A
     import gradio as gr
 
     def event_of(event: Any, request: Any) -> Iterator[Any]:
-        language = _language(request)
+        language = browser_language(request)
         parts_of = handler(event._data, language)  # noqa: SLF001 - as above
         try:
             yield from parts_of
@@ -124,7 +128,8 @@ def _annotated(event_of: Callable[..., Any], gr: Any) -> Callable[..., Any]:
     return event_of
 
 
-def _language(request: Any) -> str:
+def browser_language(request: Any) -> str:
+    """The language of the browser that asks."""
     headers = getattr(request, "headers", None) or {}
     return language_of(headers.get("accept-language"))
 

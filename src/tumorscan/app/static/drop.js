@@ -8,6 +8,8 @@ const pasteButton = zone.querySelector("[data-paste]");
 const texts = JSON.parse(zone.dataset.texts);
 const limit = Number(zone.dataset.maxBytes);
 const most = Number(zone.dataset.maxFiles);
+// For screen readers: the page's own language is chosen in the browser, after its HTML was sent.
+document.documentElement.lang = zone.lang;
 let latest = 0;
 let kept = null; // the last picture of a zone whose options are asked about again; it stays in this browser
 

@@ -185,6 +185,8 @@ _TABLE: Final = (
         r"Schicht \1 von \2, die am meisten sagt: der Reiter Serie zeigt alle",
     ),
     # methods and data of figures
+    (r"(.+): (\d+) slices of (\d+) patients", r"\1: \2 Schichten von \3 Patienten"),
+    (r"the (\d+) patients of fold (\d+)", r"den \1 Patienten von Teil \2"),
     (r"exact binomial at (\d+) effective pictures", r"exakt binomial bei \1 wirksamen Bildern"),
     (r"exact binomial", r"exakt binomial"),
     (r"bootstrap over patients", r"Bootstrap über Patienten"),
