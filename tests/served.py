@@ -107,7 +107,7 @@ class Process:
 
     def __enter__(self) -> Process:
         try:
-            waits_for(lambda: answers(self.url) or self.process.poll() is not None)
+            waits_for(lambda: answers(self.url) or self.process.poll() is not None, 3 * PATIENCE)
             assert self.process.poll() is None, self.log
         except BaseException:
             self.process.kill()
