@@ -130,6 +130,20 @@ def test_a_header_that_promises_too_much_is_refused_at_once(tmp_path: Path) -> N
             read_study(path)
 
 
+def test_nifti_in_a_zip_and_beside_dicom(tmp_path: Path) -> None:
+    import zipfile
+
+    from dicom_files import write_series
+
+    (tmp_path / "in").mkdir()
+    write(tmp_path / "in" / "x.nii.gz")
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.write(tmp_path / "in" / "x.nii.gz", "deep/x.nii.gz")
+    assert only(tmp_path / "x.zip").name == f"{tmp_path}/x.zip!deep/x.nii.gz"
+    write_series(tmp_path / "in", range(3))
+    assert [one.format for one in read_study(tmp_path / "in").volumes] == ["NIFTI", "DICOM"]
+
+
 def test_is_nifti_of_other_gzip() -> None:
     import gzip
 

@@ -183,6 +183,42 @@ def test_one_corrupt_frame_among_200_is_a_line(tmp_path: Path) -> None:
     assert "1 of 200 slices cannot be read: left out" in volume.notes
 
 
+def test_a_cut_multi_frame_file_is_one_line_and_not_one_a_frame(tmp_path: Path) -> None:
+    folder = write_series(tmp_path / "s", range(3), series="2")
+    data = save(enhanced(50), tmp_path / "whole").read_bytes()
+    (folder / "native").write_bytes(data[: len(data) // 2])
+    study = read_study(folder)
+    assert [len(one) for one in study.volumes] == [3]
+    assert len(study.problems) == 1
+    made = enhanced(50)
+    pydicom.pixels.compress(made, uid.RLELossless, generate_instance_uid=False)
+    frames = list(pydicom.encaps.generate_frames(made.PixelData, number_of_frames=50))
+    data = save(made, tmp_path / "packed").read_bytes()
+    for frame in frames[20:]:
+        data = data.replace(frame, b"\xff" * len(frame))
+    (tmp_path / "packed").write_bytes(data)
+    study = read_study(tmp_path / "packed")
+    assert len(study.volumes[0]) == 20
+    (problem,) = study.problems
+    assert problem.startswith(
+        f"{tmp_path}/packed: 30 of 50 frames cannot be read; {tmp_path}/packed[20] is a damaged"
+    )
+
+
+def test_results_that_lie_beside_their_study_are_named_and_the_study_is_read(tmp_path: Path) -> None:
+    folder = write_series(tmp_path / "s", range(3))
+    for number, kind in enumerate(
+        (uid.ComprehensiveSRStorage, uid.GrayscaleSoftcopyPresentationStateStorage)
+    ):
+        save(dataset(50 + number, SOPClassUID=kind), folder / f"result{number}")
+    study = read_study(folder)
+    assert len(study.volumes[0]) == 3
+    assert [one.partition(": ")[2] for one in study.problems] == [
+        "is a structured report, which holds no picture",
+        "is a presentation state, which holds no picture",
+    ]
+
+
 def test_a_dicomdir_beside_its_files_is_no_problem(tmp_path: Path) -> None:
     folder = write_series(tmp_path / "cd", range(3))
     (folder / "DICOMDIR").write_bytes(REFUSED["index"][0])

@@ -68,10 +68,23 @@ def decoded(dataset: Any, index: int) -> NDArray[Any]:
 
 def _check_pixels(dataset: Any, name: str) -> None:
     if "PixelData" in dataset:
+        _check_length(dataset, name)
         return
     if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
         raise UnreadableScan(name, "holds floating-point results, not a scan")
     raise UnreadableScan(name, damaged("no pixel data"))
+
+
+def _check_length(dataset: Any, name: str) -> None:
+    """One line for a file that is cut, instead of one for each of its frames."""
+    try:
+        if dataset.file_meta.TransferSyntaxUID.is_compressed:
+            return
+        wanted = int(require("pydicom.pixels.utils", "dicom").get_expected_length(dataset))
+    except (AttributeError, TypeError, ValueError, NotImplementedError):
+        return  # the decoder will complain of such a header
+    if len(dataset.PixelData) < wanted:
+        raise UnreadableScan(name, damaged(f"{len(dataset.PixelData)} of {wanted} bytes of pixels"))
 
 
 def _values(dataset: Any, header: Header, *, with_lut: bool) -> NDArray[np.float32]:

@@ -17,6 +17,8 @@ from tumorscan.read.orientation import Plane, Turn, plane_of, turn_of
 from tumorscan.read.window import choose_window, finite
 from tumorscan.types import Slice, Volume
 
+_FEW = 3  # failed frames of a file, each of which gets a line of its own
+
 
 def build_volume(group: Group, name: str, limits: StudyLimits, problems: list[str]) -> Volume | None:
     """Decode the frames of a group.
@@ -96,16 +98,25 @@ def _decoded(
     for indices in by_file.values():
         places = {id(headers[index]): index for index in indices}
         wanted = [headers[index] for index in indices]
+        failed: list[UnreadableScan] = []
         try:
             for header, frame in read_frames(wanted[0].source, wanted, limits, with_lut=with_lut):
                 if isinstance(frame, UnreadableScan):
-                    problems.append(str(frame))
+                    failed.append(frame)
                     continue
                 values[places[id(header)]] = turn.apply(frame)
                 good.append(places[id(header)])
         except UnreadableScan as problem:
             problems.append(str(problem))
+        problems += _told(wanted[0].source.name, failed, len(wanted))
     return values, sorted(good)
+
+
+def _told(name: str, failed: list[UnreadableScan], count: int) -> list[str]:
+    """A line a frame, or one for all where they are many."""
+    if len(failed) <= _FEW:
+        return [str(one) for one in failed]
+    return [f"{name}: {len(failed)} of {count} frames cannot be read; {failed[0].file} {failed[0].cause}"]
 
 
 def _window(
