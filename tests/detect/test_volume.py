@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -164,3 +165,21 @@ def test_the_hint_at_the_type_comes_from_the_suspicious_run_alone(detector: Dete
     none = find_volume(detector, stack(20, marked=[]))
     assert (none.finding.verdict, none.tumor_type) == (Verdict.NO_TUMOR, {})
     assert detector.types.asked == [5]
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.parametrize("patient", ["01", "05"])
+def test_the_key_slice_of_a_real_head_shows_its_tumor(data_dir: Path, patient: str) -> None:
+    """Not what the rule was chosen on: a guard against slices that are read in another order or turn."""
+    nibabel = pytest.importorskip("nibabel")
+    from tumorscan.read.study import read_study
+
+    folder = data_dir / "volumes" / "progression"
+    (volume,) = read_study(folder / f"{patient}_Pre_Scan_T1.nii.gz").volumes
+    mask = np.asarray(nibabel.load(folder / f"{patient}_Pre_Mask.nii.gz").dataobj) > 0
+    found = find_volume(load_detector(), volume)
+    assert found.finding.verdict is Verdict.TUMOR
+    assert found.key_slice is not None
+    assert mask[:, :, volume.slices[found.key_slice].frame].any()
+    assert any("not believed" in note for note in found.finding.notes)

@@ -13,8 +13,10 @@ from PIL import Image
 from tumorscan.app.cli import main
 from tumorscan.config import SHIPPED
 from tumorscan.data.phantom import draw_phantom
+from tumorscan.detect.detector import load_detector
 from tumorscan.errors import DataError
-from tumorscan.model.bundle import TYPES, add_files, read_bundle
+from tumorscan.model.bundle import TYPES, WEIGHTS, add_files, read_bundle
+from tumorscan.study.type_features import see_types
 from tumorscan.study.typed_slices import read_typed, whole_patients
 
 HEAD = "file,label,tumor_type,patient,fold,plane"
@@ -147,3 +149,14 @@ def test_types_are_fitted_into_a_bundle_and_measured(drawn_table, tmp_path, monk
     assert json.loads(capsys.readouterr().out) == fitted
     assert main(["tumor-type", str(tmp_path / "b"), str(drawn_table), "--fold", "9"]) == 4
     assert "no fold 9" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SHIPPED.is_dir(), reason="no bundle is shipped with this checkout")
+def test_another_trunk_with_the_same_weights_sees_the_same(drawn_table):
+    pytest.importorskip("keras")
+    detector, files = load_detector(), read_typed(drawn_table).files[:5]
+    own = see_types(detector, files)
+    other = see_types(detector, files, trunk=SHIPPED / WEIGHTS)
+    np.testing.assert_allclose(other.features, own.features, atol=1e-2)
+    np.testing.assert_array_equal(other.found, own.found)
