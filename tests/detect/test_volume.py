@@ -12,6 +12,7 @@ from stacks import MarkEngine, NoGate, ShutGate, stack
 from tumorscan.detect.detector import Detector, load_detector
 from tumorscan.detect.stack import StackSettings, find_slices
 from tumorscan.detect.volume import explain_slice, find_volume
+from tumorscan.detect.volume_table import run_length
 from tumorscan.errors import SettingsError
 from tumorscan.model.bundle import Bundle, read_bundle
 from tumorscan.types import Verdict
@@ -102,6 +103,17 @@ def test_unknown_distances_are_said(detector: Detector) -> None:
 def test_one_slice_is_a_volume(detector: Detector) -> None:
     found = find_volume(detector, stack(1, marked=[0], spacing=None))
     assert (found.finding.verdict, found.key_slice, found.extent) == (Verdict.TUMOR, 0, (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("spacing", "count", "extent", "length"),
+    [(4.0, 9, (2, 4), 12.0), (None, 9, (2, 4), None), (float("nan"), 1, (0, 0), None), (4.0, 1, (0, 0), 4.0)],
+)
+def test_the_length_of_a_run_is_from_face_to_face(
+    spacing: float | None, count: int, extent: tuple[int, int], length: float | None
+) -> None:
+    volume = stack(count, spacing=spacing)
+    assert run_length(volume, extent) == length
 
 
 @pytest.mark.parametrize("changes", [{"batch": 0}, {"batch": 5000}, {"workers": -1}, {"workers": 999}])
