@@ -37,7 +37,8 @@ def picture(tmp_path: Path) -> Path:
 
 
 def _lines(capsys: pytest.CaptureFixture[str]) -> list[dict]:
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    lines = capsys.readouterr().out.splitlines()
+    return [json.loads(line, parse_constant=lambda what: pytest.fail(f"{what} is no JSON")) for line in lines]
 
 
 def test_a_study_is_one_object_with_a_schema(capsys, tiny_bundle, study):

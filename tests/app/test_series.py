@@ -107,6 +107,8 @@ def test_progress_is_told_and_then_the_whole(inbox, study, tiny_detector):
     assert all("ts-progress" in one for one in pages[:-1])
     assert "von 6 Schichten" in pages[-2]
     assert "Schlüsselschicht zeigen" in pages[-1]
+    assert "Kalibrierte Wahrscheinlichkeit" not in pages[-1]  # it was not calibrated for series
+    assert "0 von 6 Schichten als keine Schicht eines Kopfes abgelehnt" in pages[-1]
     assert "normal" not in re.sub(r"data:[\w/.+-]*;base64,[\w+/=]*", "", pages[-1]).lower()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from stacks import MarkEngine, NoGate, ShutGate, stack
 from tumorscan.detect.detector import Detector, load_detector
 from tumorscan.detect.stack import StackSettings, find_slices
 from tumorscan.detect.volume import explain_slice, find_volume
+from tumorscan.detect.volume_table import run_length
 from tumorscan.errors import SettingsError
 from tumorscan.model.bundle import Bundle, read_bundle
 from tumorscan.types import Verdict
@@ -103,6 +105,17 @@ def test_one_slice_is_a_volume(detector: Detector) -> None:
     assert (found.finding.verdict, found.key_slice, found.extent) == (Verdict.TUMOR, 0, (0, 0))
 
 
+@pytest.mark.parametrize(
+    ("spacing", "count", "extent", "length"),
+    [(4.0, 9, (2, 4), 12.0), (None, 9, (2, 4), None), (float("nan"), 1, (0, 0), None), (4.0, 1, (0, 0), 4.0)],
+)
+def test_the_length_of_a_run_is_from_face_to_face(
+    spacing: float | None, count: int, extent: tuple[int, int], length: float | None
+) -> None:
+    volume = stack(count, spacing=spacing)
+    assert run_length(volume, extent) == length
+
+
 @pytest.mark.parametrize("changes", [{"batch": 0}, {"batch": 5000}, {"workers": -1}, {"workers": 999}])
 def test_settings_out_of_range_are_refused(changes: dict[str, int]) -> None:
     with pytest.raises(SettingsError, match="must lie in"):
@@ -164,3 +177,21 @@ def test_the_hint_at_the_type_comes_from_the_suspicious_run_alone(detector: Dete
     none = find_volume(detector, stack(20, marked=[]))
     assert (none.finding.verdict, none.tumor_type) == (Verdict.NO_TUMOR, {})
     assert detector.types.asked == [5]
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.parametrize("patient", ["01", "05"])
+def test_the_key_slice_of_a_real_head_shows_its_tumor(data_dir: Path, patient: str) -> None:
+    """Not what the rule was chosen on: a guard against slices that are read in another order or turn."""
+    nibabel = pytest.importorskip("nibabel")
+    from tumorscan.read.study import read_study
+
+    folder = data_dir / "volumes" / "progression"
+    (volume,) = read_study(folder / f"{patient}_Pre_Scan_T1.nii.gz").volumes
+    mask = np.asarray(nibabel.load(folder / f"{patient}_Pre_Mask.nii.gz").dataobj) > 0
+    found = find_volume(load_detector(), volume)
+    assert found.finding.verdict is Verdict.TUMOR
+    assert found.key_slice is not None
+    assert mask[:, :, volume.slices[found.key_slice].frame].any()
+    assert any("not believed" in note for note in found.finding.notes)

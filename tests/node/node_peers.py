@@ -81,7 +81,7 @@ def send(
     return [answer.get("Status") for answer in answers]
 
 
-def until(true: Callable[[], object], seconds: float = 20.0, pause: float = 0.02) -> None:
+def until(true: Callable[[], object], seconds: float = 60.0, pause: float = 0.02) -> None:
     """Wait for it."""
     end = time.monotonic() + seconds
     while not true():

@@ -80,17 +80,17 @@ def test_the_whole_loop(orthanc, run_node, tmp_path):
         "0",
     ]
     node = run_node(*arguments)
-    until(lambda: happened(tmp_path, "started"), 60, 0.2)
+    until(lambda: happened(tmp_path, "started"), 120, 0.2)
     tool("echoscu", "-aet", "ORTHANC", "-aec", "TUMORSCAN", "127.0.0.1", str(port))
     write_study(tmp_path / "head", 3, slices=24, tumor=True)
     files = sorted(one for one in (tmp_path / "head").rglob("*") if one.is_file())
     orthanc.store(*files)
-    until(lambda: happened(tmp_path, "complete"), 60)
+    until(lambda: happened(tmp_path, "complete"), 120)
     node.send_signal(signal.SIGKILL)
     node.wait()
     node = run_node(*arguments)
     study = pydicom.dcmread(files[0]).StudyInstanceUID
-    until(lambda: happened(tmp_path, "done"), 90, 0.2)
+    until(lambda: happened(tmp_path, "done"), 240, 0.2)
     found = orthanc.modalities(study)
     assert found.count("SR") == 1
     assert len(found) >= 3, "picture, report and more"
@@ -103,7 +103,7 @@ def test_the_whole_loop(orthanc, run_node, tmp_path):
     assert report.PatientID == pydicom.dcmread(files[0]).PatientID
     assert happened(tmp_path, "analysed") == 1
     node.send_signal(signal.SIGTERM)
-    assert node.wait(60) == 0
+    assert node.wait(120) == 0
     assert audit(tmp_path)[-1]["event"] == "stopped"
     written = (tmp_path / "node.log").read_text() + (tmp_path / "store" / "audit.jsonl").read_text()
     patient = pydicom.dcmread(files[0])

@@ -57,7 +57,7 @@ def test_the_page_works(tmp_path):
             stdout=said, stderr=said,
         )  # fmt: skip
         try:
-            code = shell.wait(240)
+            code = shell.wait(540)
         finally:
             os.killpg(shell.pid, signal.SIGKILL)
     logs = "\n".join((tmp_path / name).read_text() for name in ("said.txt", "node.log", "web.log"))

@@ -57,7 +57,7 @@ def test_kill_9_loses_no_study_and_makes_none_be_analysed_twice(tmp_path, pacs):
         while waiting:
             if deliver(port, waiting[0], process):
                 waiting.pop(0)
-        until(lambda: {one.StudyInstanceUID for one in pacs.objects} == uids, 40)
+        until(lambda: {one.StudyInstanceUID for one in pacs.objects} == uids, 90)
         until(lambda: len({one["study"] for one in events(store) if one["event"] == "done"}) == 4)
     finally:
         kill(process)

@@ -44,7 +44,7 @@ def test_a_study_goes_through_the_pacs_to_the_node_and_back_into_the_same_study(
     tool("echoscu", "-aet", "ORTHANC", "-aec", "TUMORSCAN", "127.0.0.1", str(port))
     orthanc.store(*write(tmp_path, study))
     uid = study[0].StudyInstanceUID
-    until(lambda: orthanc.modalities(uid) == ["MR", "OT"], 40, 0.3)
+    until(lambda: orthanc.modalities(uid) == ["MR", "OT"], 90, 0.3)
     (result,) = results(orthanc)
     assert (result.StudyInstanceUID, result.PatientID) == (uid, study[0].PatientID)
     assert len(orthanc.ask("/studies")) == 1
@@ -58,12 +58,12 @@ def test_a_pacs_that_goes_down_while_its_study_is_worked_on(orthanc, make_node, 
     node = make_node(port=port, send_to=(Peer("ORTHANC", "127.0.0.1", orthanc.dicom),))
     analysis.go.clear()
     orthanc.store(*write(tmp_path, series_of(2)))
-    until(lambda: analysis.seen == [[1, 2]], 40)
+    until(lambda: analysis.seen == [[1, 2]], 90)
     orthanc.stop(gently=True)
     analysis.go.set()
     until(lambda: any("is not there; again in" in line for line in node.lines))
     orthanc.start(route_to=port)
-    until(lambda: len(results(orthanc)) == 1, 40, 0.3)
+    until(lambda: len(results(orthanc)) == 1, 90, 0.3)
     until(lambda: node.ledger.states() == {"done": 1})
 
 
@@ -74,14 +74,14 @@ def test_a_pacs_without_routing_is_asked_by_dicomweb_and_gets_the_results_there(
     node = make_node(send_to=(), dicomweb=(orthanc.web,), web_days=0)
     study = series_of(3)
     orthanc.store(*write(tmp_path, study))
-    until(lambda: orthanc.modalities(study[0].StudyInstanceUID) == ["MR", "OT"], 40, 0.3)
+    until(lambda: orthanc.modalities(study[0].StudyInstanceUID) == ["MR", "OT"], 90, 0.3)
     until(lambda: node.ledger.states() == {"done": 1})
     # A series that grows is fetched again, and only that.
     later = [*study, *series_of(1, study[0].StudyInstanceUID)]
     later[-1].SeriesInstanceUID, later[-1].InstanceNumber = study[0].SeriesInstanceUID, 4
     orthanc.store(*write(tmp_path, later)[3:])
-    until(lambda: analysis.seen == [[1, 2, 3], [1, 2, 3, 4]], 40, 0.3)
-    until(lambda: len(results(orthanc)) == 2, 40, 0.3)
+    until(lambda: analysis.seen == [[1, 2, 3], [1, 2, 3, 4]], 90, 0.3)
+    until(lambda: len(results(orthanc)) == 2, 90, 0.3)
     written = "".join(node.lines) + node.store.audit.read_text()
     assert study[0].StudyInstanceUID not in written
     assert study[0].SeriesInstanceUID not in written
@@ -93,7 +93,7 @@ def test_a_dicomweb_server_that_is_down_is_asked_again(orthanc, make_node, tmp_p
     orthanc.start()
     study = series_of(1)
     orthanc.store(*write(tmp_path, study))
-    until(lambda: results(orthanc), 40, 0.3)
+    until(lambda: results(orthanc), 90, 0.3)
     assert any("answers again" in line for line in node.lines)
 
 
@@ -106,7 +106,7 @@ def test_only_what_the_filter_lets_through_is_fetched(orthanc, make_node, analys
     node = make_node(
         send_to=(), dicomweb=(orthanc.web,), web_filter={"StudyDate": "20260102", "ModalitiesInStudy": "MR"}
     )
-    until(lambda: node.ledger.states() == {"done": 1}, 40, 0.3)
+    until(lambda: node.ledger.states() == {"done": 1}, 90, 0.3)
     assert analysis.seen == [[1, 2]]
 
 

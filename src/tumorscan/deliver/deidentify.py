@@ -184,9 +184,13 @@ def _check_texts(dataset: Any) -> None:
     for item in _items(dataset):
         for element in item:
             if element.VR in strings:
-                text = str(element.value or "").strip("\0 ")
-                if any(sign < " " and sign not in "\t\n\f\r\x1b" for sign in text) or "\\x" in text:
+                many = element.value if element.VM > 1 else [element.value]
+                if any(_is_no_text(str(one or "")) for one in many):
                     raise ValueError("no text")
+
+
+def _is_no_text(value: str) -> bool:
+    return any(sign < " " and sign not in "\t\n\f\r\x1b" for sign in value.strip("\0 "))
 
 
 def _cut_to_size(dataset: Any) -> None:

@@ -40,7 +40,7 @@ def volume_table(volume: Volume, found: VolumeFinding) -> dict[str, Any]:
         "series": volume.series,
         "plane": volume.plane,
         "slices": len(volume),
-        "spacing": None if volume.spacing is None else [round(one, 4) for one in volume.spacing],
+        "spacing": None if volume.spacing is None else [_number(one) for one in volume.spacing],
         "key_slice": None if found.key_slice is None else _key(volume, found, found.key_slice),
         "extent": None if found.extent is None else _extent(volume, found.extent),
         "curve": [_number(one) for one in found.curve],
@@ -52,7 +52,7 @@ def volume_table(volume: Volume, found: VolumeFinding) -> dict[str, Any]:
 def run_length(volume: Volume, extent: tuple[int, int]) -> float | None:
     """How far a run of slices reaches, from the outer face of one end to that of the other, in mm.
 
-    None where the distance of the slices is not known.
+    None where the distance of the slices is not known, as of a single slice.
     """
     places, assumed = positions(volume, 1.0)
     if assumed:
@@ -60,7 +60,8 @@ def run_length(volume: Volume, extent: tuple[int, int]) -> float | None:
     first, last = extent
     steps = np.abs(np.diff(places))
     thick = volume.spacing[0] if volume.spacing else float(np.median(steps)) if len(steps) else 0.0
-    return float(abs(places[last] - places[first]) + thick)
+    length = float(abs(places[last] - places[first]) + thick)
+    return length if math.isfinite(length) and thick > 0 else None
 
 
 def _key(volume: Volume, found: VolumeFinding, index: int) -> dict[str, Any]:

@@ -43,8 +43,8 @@ def _what(volume: Volume) -> str:
     from tumorscan.detect.curve import positions
 
     kinds = [one for one in (volume.format, volume.modality, volume.plane) if one]
-    said = not positions(volume, 1.0)[1]
-    apart = f", {volume.spacing[0]:.3g} mm apart" if volume.spacing and said and len(volume) > 1 else ""
+    step = volume.spacing[0] if volume.spacing and not positions(volume, 1.0)[1] else 0.0
+    apart = f", {step:.3g} mm apart" if step > 0 and len(volume) > 1 else ""
     return f"{' '.join(kinds)}, {len(volume)} slice{'' if len(volume) == 1 else 's'}{apart}"
 
 

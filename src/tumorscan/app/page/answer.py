@@ -184,6 +184,7 @@ def verdict_section(
     *,
     text: str,
     hidden: bool,
+    series: bool = False,
 ) -> str:
     """The verdict at an operating point: words, icon, probability on its scale, and what the point is worth.
 
@@ -194,16 +195,19 @@ def verdict_section(
         language: of the text.
         text: what the numbers mean.
         hidden: another point is shown first.
+        series: the probability is of a whole series, for which neither it nor the point was measured.
     """
     p = finding.probability or 0.0
     said = parts.said_at(p, point, band)
     share, threshold = chance(language, p), percent(language, point.threshold)
+    name = "series_probability" if series else "probability"
+    measured = f" {html(language, 'series_rates')}" if series else ""
     kind = kind_html(finding, language) if said is Verdict.TUMOR else ""
     return f"""
 <section class="ts-verdict ts-{parts.tone(said)}" data-point="{escape(point.name)}"
   {"hidden" if hidden else ""}>
   <h2>{parts.verdict_icon(said)}<span>{escape(parts.wording(language, said))}</span></h2>
-  <p class="ts-probability">{html(language, "probability")} <strong>{share}</strong></p>
+  <p class="ts-probability">{html(language, name)} <strong>{share}</strong></p>
   <div class="ts-scale" role="img" aria-label="{html(language, "scale_label", p=share, t=threshold)}">
     <div class="ts-bar"><div class="ts-fill" style="width:{100 * p:.2f}%"></div>{_zone(point, band)}
     <div class="ts-mark" style="left:{100 * point.threshold:.2f}%"></div></div>
@@ -213,7 +217,7 @@ def verdict_section(
   <p>{escape(text)}</p>{kind}
   <p class="ts-quiet ts-rates"><b>{html(language, "point")}: {escape(parts.point_name(language, point))}.</b>
   {html(language, "sensitivity")} {escape(parts.rate_short(language, point.sensitivity))},
-  {html(language, "specificity")} {escape(parts.rate_short(language, point.specificity))}.</p>
+  {html(language, "specificity")} {escape(parts.rate_short(language, point.specificity))}.{measured}</p>
 </section>"""
 
 

@@ -16,6 +16,7 @@ from tumorscan.app.page.series import Seen, look_through
 from tumorscan.app.page.texts import below, chance, html, number, percent, say
 from tumorscan.app.page.widgets import PRIVATE, block, heard, heard_often, in_browser, size_text, zone_html
 from tumorscan.errors import UnreadableScan
+from tumorscan.types import Verdict
 
 if TYPE_CHECKING:
     from tumorscan.app.desk import Desk
@@ -84,7 +85,7 @@ def series_html(seen: Seen, language: str = "en") -> str:
 <article class="ts-answer" lang="{language}"
   data-probability="{"" if seen.found.finding.probability is None else repr(seen.found.finding.probability)}">
 <div class="ts-top ts-series">{_viewer(seen, language)}
-<div class="ts-said">{_verdicts(seen, language)}{_key(seen, language)}
+<div class="ts-said">{_gate(seen, language)}{_verdicts(seen, language)}{_key(seen, language)}
 {_downloads(seen, language)}</div></div>
 <section class="ts-curve"><h3>{html(language, "series_curve")}</h3>{curve_svg(seen, language)}
 <p class="ts-quiet">{html(language, "series_curve_why")}</p></section>
@@ -157,6 +158,12 @@ def _evidence_controls(seen: Seen, language: str) -> str:
     return controls(seen.evidence, language, "ts-series-evidence") + note
 
 
+def _gate(seen: Seen, language: str) -> str:
+    refused = sum(one.finding.verdict is Verdict.NOT_BRAIN_MRI for one in seen.found.slices)
+    line = html(language, "series_gate", refused=refused, total=len(seen.found.slices))
+    return f'<p class="ts-gate">{parts.icon(parts.INFO)}<span>{line}</span></p>'
+
+
 def _verdicts(seen: Seen, language: str) -> str:
     finding = seen.found.finding
     if finding.probability is None:
@@ -169,6 +176,7 @@ def _verdicts(seen: Seen, language: str) -> str:
             language,
             text=say(language, "series_meaning"),
             hidden=place > 0,
+            series=True,
         )
         for place, point in enumerate(seen.points)
     )

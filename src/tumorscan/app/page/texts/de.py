@@ -306,4 +306,7 @@ DE: Final[dict[str, str]] = {
     "curve_given": "Genannte Wahrscheinlichkeit",
     "curve_found": "Anteil der Tumoren",
     "curve_count": "Bilder",
+    "series_gate": "Eingangsprüfung: {refused} von {total} Schichten als keine Schicht eines Kopfes abgelehnt, der Rest befragt.",
+    "series_probability": "Wahrscheinlichkeit eines Tumors in der Serie",
+    "series_rates": "Gemessen an einzelnen Bildern, nicht an Serien.",
 }

@@ -304,4 +304,7 @@ EN: Final[dict[str, str]] = {
     "curve_given": "Given probability",
     "curve_found": "Share of tumors",
     "curve_count": "Pictures",
+    "series_gate": "Gate: {refused} of {total} slices refused as no slice of a head, the rest asked.",
+    "series_probability": "Probability of a tumor in the series",
+    "series_rates": "Measured on single pictures, not on series.",
 }
