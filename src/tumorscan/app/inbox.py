@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tumorscan.app.private import make_private, remove_private
 from tumorscan.config import ReadLimits
-from tumorscan.errors import EnvironmentProblem, UnreadableScan
+from tumorscan.errors import UnreadableScan
 
 EXAMPLES = "examples"
 STALE_SECONDS = 300.0
@@ -36,13 +37,7 @@ class Inbox:
     """
 
     def __init__(self, limits: ReadLimits | None = None, max_upload: int = 0) -> None:
-        try:
-            self.folder = Path(tempfile.mkdtemp(prefix="tumorscan-page-")).resolve()
-            self.work = Path(tempfile.mkdtemp(prefix="tumorscan-work-")).resolve()
-        except OSError as error:
-            raise EnvironmentProblem(
-                f"{tempfile.gettempdir()}: no private folder can be made ({error.strerror}): set TMPDIR"
-            ) from error
+        self.folder, self.work = make_private("page"), make_private("work")
         self.limits = limits or ReadLimits()
         self.max_upload = max(max_upload, self.limits.max_bytes)
         environment = {"GRADIO_TEMP_DIR": str(self.folder), **_SILENCE}
@@ -122,7 +117,7 @@ class Inbox:
         """Delete the folder and all that is in it; may be called more than once."""
         atexit.unregister(self.close)
         for folder in (self.folder, self.work):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_private(folder)
         for name, value in self._before.items():
             if value is None:
                 os.environ.pop(name, None)

@@ -7,7 +7,6 @@ of a running process, and one that is cut short would end it. Hence the copy; it
 from __future__ import annotations
 
 import shutil
-import tempfile
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from tumorscan.app.gather import GatherEngine
+from tumorscan.app.private import make_private, remove_private
 from tumorscan.detect.detector import Detector
 from tumorscan.detect.engines import AUTO, load_engine
 from tumorscan.errors import EnvironmentProblem, TumorscanError
@@ -108,7 +108,7 @@ def _copied(path: Path) -> Bundle:
     folder = folder_of(path)
     if not (folder / MANIFEST).is_file():
         return read_bundle(path)  # which says what is missing
-    copy = Path(tempfile.mkdtemp(prefix="tumorscan-bundle-"))
+    copy = make_private("bundle")
     try:
         for file in folder.iterdir():
             if file.is_file():
@@ -116,12 +116,12 @@ def _copied(path: Path) -> Bundle:
         with _named(copy, folder):
             bundle = read_bundle(copy)
     except OSError as error:
-        shutil.rmtree(copy, ignore_errors=True)
+        remove_private(copy)
         raise EnvironmentProblem(
             f"{folder}: no copy can be made in {copy.parent} ({error.strerror})"
         ) from error
     except TumorscanError:
-        shutil.rmtree(copy, ignore_errors=True)
+        remove_private(copy)
         raise
-    weakref.finalize(bundle, shutil.rmtree, copy, ignore_errors=True)
+    weakref.finalize(bundle, remove_private, copy)
     return bundle

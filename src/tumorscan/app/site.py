@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
+import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from tumorscan.app.guard.asgi import App, Receive, Scope, Send
@@ -16,6 +18,7 @@ from tumorscan.app.guard.tokens import VARIABLE
 from tumorscan.app.heap import hold_heap
 from tumorscan.app.inbox import Inbox
 from tumorscan.app.jobs import Jobs
+from tumorscan.app.private import make_private, remove_private, sweep_private
 from tumorscan.app.server import bind, make_app, make_server
 from tumorscan.app.service import SERVED_LIMITS, Capacity, Service
 from tumorscan.app.watch import Watch
@@ -84,11 +87,15 @@ def serve_site(settings: SiteSettings, *, say: Callable[[str], None]) -> None:
         MissingExtra: Gradio is not installed.
     """
     hold_heap()
+    # A signal to end that comes while the model is loaded tidies up too; later ones are the server's.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _end)
+    sweep_private()
     listening = bind(settings.host, settings.port)
     # Before Gradio is imported, which reads then where it may write.
     inbox = Inbox(settings.limits, settings.rules.bodies.most)
     # Not in the inbox, of which Gradio shows files to whoever knows their path.
-    volumes = tempfile.TemporaryDirectory(prefix="tumorscan-volumes-", ignore_cleanup_errors=True)
+    volumes = make_private("volumes")
     try:
         require("gradio", "app")
         from tumorscan.app.api.metrics import Metrics
@@ -97,7 +104,7 @@ def serve_site(settings: SiteSettings, *, say: Callable[[str], None]) -> None:
         service = open_service(settings, metrics.count_batch)
         metrics.watch(service)
         jobs = Jobs()
-        site = make_site(service, inbox, settings, jobs=jobs, volumes=Path(volumes.name), metrics=metrics)
+        site = make_site(service, inbox, settings, jobs=jobs, volumes=volumes, metrics=metrics)
         server = make_server(site, lambda: _finish(service, jobs))
         say(f"the page is at {address(settings, listening.getsockname()[1])} (Ctrl-C ends it)")
         with Watch(service):
@@ -108,7 +115,11 @@ def serve_site(settings: SiteSettings, *, say: Callable[[str], None]) -> None:
     finally:
         listening.close()
         inbox.close()
-        volumes.cleanup()
+        remove_private(volumes)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def open_service(settings: SiteSettings, on_batch: Callable[[int], None] | None = None) -> Service:
