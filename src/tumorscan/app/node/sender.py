@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tumorscan.app.node.intake import class_name, remove
+from tumorscan.app.node.loop import keep_going
 from tumorscan.app.node.outbox import Delivery, Outbox
 from tumorscan.app.node.peer import Peer, peer_from
 from tumorscan.app.node.receiver import client_context
@@ -15,11 +16,10 @@ from tumorscan.app.node.record import Record, place
 from tumorscan.app.node.settings import NodeSettings
 from tumorscan.app.node.store import Store
 from tumorscan.app.node.web import WebDown, stow
-from tumorscan.errors import EnvironmentProblem, TumorscanError, require
+from tumorscan.errors import TumorscanError, require
 
 _CONNECT_SECONDS = 10.0
 _ANSWER_SECONDS = 60.0
-_IDLE_SECONDS = 0.1
 
 
 class NotDelivered(TumorscanError):
@@ -60,14 +60,7 @@ class Sender:
     def run(self, stop: threading.Event) -> None:
         """Until told to stop; what a former node left is tried at once."""
         self._outbox.hasten(time.time())
-        while not stop.is_set():
-            try:
-                busy = self.step()
-            except EnvironmentProblem as error:
-                self._record.tell(str(error))
-                busy = False
-            if not busy:
-                stop.wait(_IDLE_SECONDS)
+        keep_going(self.step, stop, self._record)
 
     def step(self) -> bool:
         """Send what is due of one study to one peer; False where nothing is."""

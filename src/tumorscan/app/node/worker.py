@@ -12,6 +12,7 @@ from typing import Any
 
 from tumorscan.app.node.intake import header_of, remove
 from tumorscan.app.node.ledger import Job, Ledger
+from tumorscan.app.node.loop import IDLE_SECONDS, keep_going
 from tumorscan.app.node.record import Record, place
 from tumorscan.app.node.settings import NodeSettings
 from tumorscan.app.node.store import Store
@@ -19,7 +20,6 @@ from tumorscan.errors import EnvironmentProblem, TumorscanError
 
 MAX_ATTEMPTS = 3
 """A study at which the node itself ended so often is not tried again."""
-_IDLE_SECONDS = 0.1
 _SWEEP_SECONDS = 60.0
 
 
@@ -96,21 +96,14 @@ class Worker:
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop; the study at work is finished first."""
-        while not stop.is_set():
-            try:
-                busy = self.step()
-            except EnvironmentProblem as error:
-                self._record.tell(str(error))
-                busy = False
-            if not busy:
-                stop.wait(_IDLE_SECONDS)
+        keep_going(self.step, stop, self._record)
 
     def step(self) -> bool:
         """Analyse one study, if one is due."""
         now = time.time()
         for study in self._ledger.complete(now, self._held(), self._settings.patience.dropped):
             self._record.note("complete", f"study {study[:12]}: complete", study=study)
-        if now - self._swept >= min(_SWEEP_SECONDS, max(self._settings.patience.quiet, _IDLE_SECONDS)):
+        if now - self._swept >= min(_SWEEP_SECONDS, max(self._settings.patience.quiet, IDLE_SECONDS)):
             self._sweep(now)
             self._swept = now
         job = self._ledger.claim(now)
