@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from chromium import CHROMIUM, QUIET
 from handed_in import BAD_FILES, LIMIT, PICTURES
 from served import in_thread
 
@@ -63,3 +64,12 @@ def page(tiny_bundle, tmp_path_factory) -> Iterator[Served]:
     service.close()
     assert not inbox.folder.exists(), "the private folder outlived the server"
     assert not inbox.work.exists(), "the other one did"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield running
+        running.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,49 +11,20 @@ from urllib.parse import urlparse
 
 import numpy as np
 import pytest
+from chromium import DROP, NEEDS_CHROMIUM
 from handed_in import BAD_FILES, PICTURES
 
 from tumorscan.read import read_scan
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = [
-    "--no-sandbox",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (apt install chromium)"),
-]
+pytestmark = NEEDS_CHROMIUM
 
 # Files made in the page itself: a real DataTransfer, as a drag from the desktop has.
-_DROP = """([name, data]) => {
-  const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
-  const transfer = new DataTransfer();
-  transfer.items.add(new File([bytes], name));
-  const target = document.querySelector(".ts-target");
-  for (const type of ["dragenter", "dragover", "drop"])
-    target.dispatchEvent(new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true }));
-}"""
 _PASTE = """([name, data]) => {
   const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
   const transfer = new DataTransfer();
   transfer.items.add(new File([bytes], name, { type: "image/png" }));
   document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true }));
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield running
-        running.close()
 
 
 @dataclass(frozen=True)
@@ -141,7 +111,7 @@ def refusal_of(tab, name: str) -> str:
     return shown.inner_text()
 
 
-@pytest.mark.parametrize(("script", "name"), [*((_DROP, name) for name in PICTURES), (_PASTE, "deep.png")])
+@pytest.mark.parametrize(("script", "name"), [*((DROP, name) for name in PICTURES), (_PASTE, "deep.png")])
 def test_a_picture_gets_the_command_lines_answer(tab, pictures, tiny_detector, name, script):
     hand_in(tab, script, pictures / name)
     shown = answer_for(tab, name)
@@ -233,7 +203,7 @@ def test_a_name_that_would_act_is_only_shown(tab, pictures, tmp_path):
     name = "{{7*7}} ${7*7} <img src=x onerror=document.title='taken'>.png"
     file = tmp_path / "a.png"
     file.write_bytes((pictures / "plain.png").read_bytes())
-    tab.evaluate(_DROP, [name, base64.b64encode(file.read_bytes()).decode()])
+    tab.evaluate(DROP, [name, base64.b64encode(file.read_bytes()).decode()])
     tab.locator(".ts-verdict").wait_for()
     assert name in tab.locator(".ts-scan figcaption").inner_text()
     assert tab.title() == "tumorscan"

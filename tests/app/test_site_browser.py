@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import base64
-import shutil
 from urllib.parse import urlparse
 
 import pytest
+from chromium import DROP, NEEDS_CHROMIUM
 from served import PATIENCE, Process
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
 ANN, BOB = "ann-aaaaaaaaaaaaaaaaaaaa", "bob-bbbbbbbbbbbbbbbbbbbb"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (apt install chromium)"),
-]
-
-_DROP = """([name, data]) => {
-  const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
-  const transfer = new DataTransfer();
-  transfer.items.add(new File([bytes], name));
-  const target = document.querySelector(".ts-target");
-  for (const type of ["dragenter", "dragover", "drop"])
-    target.dispatchEvent(new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true }));
-}"""
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +22,6 @@ def process(tmp_path_factory, tiny_bundle):
     folder = tmp_path_factory.mktemp("private")
     with Process(folder, "--model", tiny_bundle, "--token-file", tokens) as one:
         yield one
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield running
-        running.close()
 
 
 def logged_in(browser, process, token: str):
@@ -64,7 +41,7 @@ def logged_in(browser, process, token: str):
 
 
 def drop(tab, name: str, data: bytes) -> None:
-    tab.evaluate(_DROP, [name, base64.b64encode(data).decode()])
+    tab.evaluate(DROP, [name, base64.b64encode(data).decode()])
 
 
 def test_two_at_once_each_see_their_own_picture(browser, process, pictures):
