@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from tumorscan.app.desk import table_of
 from tumorscan.app.page import parts
-from tumorscan.app.page.answer import empty_html
 from tumorscan.app.page.batch import MOST_FILES, Jobs, Line, Progress, work_through
 from tumorscan.app.page.picture import points_html
 from tumorscan.app.page.texts import below, chance, html, number, say
 from tumorscan.app.page.widgets import (
     PRIVATE,
-    block,
     heard,
     heard_often,
-    in_browser,
     model_line,
     size_text,
+    zone_and_answer,
     zone_html,
 )
 from tumorscan.detect.results import FORMATS
@@ -38,22 +36,8 @@ _SORTED = ("file", "verdict", "probability")
 
 def lay_out_batch(desk: Desk, words: Words) -> None:
     """The tab's contents, inside the Blocks that is being made."""
-    import gradio as gr
-
     jobs = Jobs()
-    with gr.Row(elem_classes="ts-main"):
-        with gr.Column(scale=2, min_width=300, elem_classes="ts-left"):
-            zone = block(
-                words.block("zone_batch", lambda language: _left(desk, language)), "ts-batch-drop", "drop.js"
-            )
-        with gr.Column(scale=5, min_width=320, elem_classes="ts-right"):
-            answer = block(
-                words.block("empty_batch", lambda language: empty_html(language, "batch_empty")),
-                "ts-batch-answer",
-                "batch.js",
-            )
-    clear = in_browser(lambda language: empty_html(language, "batch_empty"))
-    zone.clear(None, outputs=answer, js=clear, api_visibility="private")
+    zone, answer, _ = zone_and_answer(words, "batch", lambda language: _left(desk, language), "batch.js")
     zone.upload(
         heard_often(lambda sent, language: batch_pages(desk, jobs, sent, language)),
         outputs=answer,

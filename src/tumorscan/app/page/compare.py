@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from tumorscan.app.desk import answered, guarded, name_of, table_of
 from tumorscan.app.page import parts
-from tumorscan.app.page.answer import Answer, empty_html, meaning, refusal_html
+from tumorscan.app.page.answer import Answer, meaning, refusal_html
 from tumorscan.app.page.texts import below, chance, html, number, say
-from tumorscan.app.page.widgets import PRIVATE, block, heard, in_browser, model_line, size_text, zone_html
+from tumorscan.app.page.widgets import PRIVATE, heard, model_line, size_text, zone_and_answer, zone_html
 from tumorscan.config import ContrastSettings, DenoiseSettings, PrepareSettings
 from tumorscan.errors import UnreadableScan
 from tumorscan.prepare.pipeline import prepare
@@ -39,23 +39,7 @@ class Way:
 
 def lay_out_compare(desk: Desk, words: Words) -> None:
     """The tab's contents, inside the Blocks that is being made."""
-    import gradio as gr
-
-    with gr.Row(elem_classes="ts-main"):
-        with gr.Column(scale=2, min_width=300, elem_classes="ts-left"):
-            zone = block(
-                words.block("zone_compare", lambda language: _left(desk, language)),
-                "ts-compare-drop",
-                "drop.js",
-            )
-        with gr.Column(scale=5, min_width=320, elem_classes="ts-right"):
-            answer = block(
-                words.block("empty_compare", lambda language: empty_html(language, "compare_empty")),
-                "ts-compare-answer",
-                "result.js",
-            )
-    clear = in_browser(lambda language: empty_html(language, "compare_empty"))
-    zone.clear(None, outputs=answer, js=clear, api_visibility="private")
+    zone, answer, _ = zone_and_answer(words, "compare", lambda language: _left(desk, language), "result.js")
     shown: dict[str, Any] = {"outputs": answer, "show_progress": "full", **model_line(desk), **PRIVATE}
     zone.upload(heard(lambda sent, language: compared(desk, sent, language)), **shown)
     zone.delete(heard(lambda sent, _: desk.discard(sent)), queue=False, show_progress="hidden", **PRIVATE)

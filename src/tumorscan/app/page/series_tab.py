@@ -9,12 +9,19 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from tumorscan.app.page import parts
-from tumorscan.app.page.answer import empty_html, refusal_html, refused_section, verdict_section
+from tumorscan.app.page.answer import refusal_html, refused_section, verdict_section
 from tumorscan.app.page.evidence import controls, layers
 from tumorscan.app.page.picture import points_html
 from tumorscan.app.page.series import Seen, look_through
 from tumorscan.app.page.texts import below, chance, html, number, percent, say
-from tumorscan.app.page.widgets import PRIVATE, block, heard, heard_often, in_browser, size_text, zone_html
+from tumorscan.app.page.widgets import (
+    PRIVATE,
+    heard,
+    heard_often,
+    size_text,
+    zone_and_answer,
+    zone_html,
+)
 from tumorscan.errors import UnreadableScan
 from tumorscan.types import Verdict
 
@@ -29,24 +36,10 @@ _PLOT_WIDE, _PLOT_HIGH = _WIDE - _LEFT - 8, _HIGH - _TOP - 30
 
 def lay_out_series(desk: Desk, words: Words) -> None:
     """The tab's contents, inside the Blocks that is being made."""
-    import gradio as gr
-
-    with gr.Row(elem_classes="ts-main"):
-        with gr.Column(scale=2, min_width=300, elem_classes="ts-left"):
-            zone = block(
-                words.block("zone_series", lambda language: _left(desk, language)),
-                "ts-series-drop",
-                "drop.js",
-            )
-        with gr.Column(scale=5, min_width=320, elem_classes="ts-right"):
-            answer = block(
-                words.block("empty_series", lambda language: empty_html(language, "series_empty")),
-                "ts-series-answer",
-                "series.js",
-            )
-    clear = in_browser(lambda language: empty_html(language, "series_empty"))
-    for source in (zone, answer):
-        source.clear(None, outputs=answer, js=clear, api_visibility="private")
+    zone, answer, clear = zone_and_answer(
+        words, "series", lambda language: _left(desk, language), "series.js"
+    )
+    answer.clear(None, outputs=answer, js=clear, api_visibility="private")
     zone.upload(
         heard_often(lambda sent, language: series_pages(desk, sent, language)),
         outputs=answer,

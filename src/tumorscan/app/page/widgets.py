@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from html import escape
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tumorscan.app.desk import Desk, guarded, refused
 from tumorscan.app.look import static
 from tumorscan.app.page import parts
-from tumorscan.app.page.answer import refusal_html
+from tumorscan.app.page.answer import empty_html, refusal_html
 from tumorscan.app.page.texts import LANGUAGES, html, language_of, raw
 from tumorscan.errors import UnreadableScan
+
+if TYPE_CHECKING:
+    from tumorscan.app.page.words import Words
 
 PRIVATE: Final[dict[str, Any]] = {"api_visibility": "private", "trigger_mode": "multiple"}
 """Of events that are the page's own: no name in the API, none an MCP tool."""
@@ -45,6 +48,33 @@ def block(value: Any, name: str, script: str | None = None) -> Any:
 
     loaded = static(script) if script else None
     return gr.HTML(value, elem_id=name, js_on_load=loaded, apply_default_css=False)
+
+
+def zone_and_answer(words: Words, name: str, zone: Callable[[str], str], script: str) -> tuple[Any, Any, str]:
+    """The two columns of a tab: what is handed in, and what is said of it.
+
+    Args:
+        words: of the page.
+        name: of the tab; its texts are named after it.
+        zone: HTML of the left column in a language.
+        script: a file of `app/static` for the answer.
+
+    Returns:
+        The zone, the answer, and JavaScript that empties the answer. A zone that is cleared already does.
+    """
+    import gradio as gr
+
+    def empty(language: str) -> str:
+        return empty_html(language, f"{name}_empty")
+
+    with gr.Row(elem_classes="ts-main"):
+        with gr.Column(scale=2, min_width=300, elem_classes="ts-left"):
+            left = block(words.block(f"zone_{name}", zone), f"ts-{name}-drop", "drop.js")
+        with gr.Column(scale=5, min_width=320, elem_classes="ts-right"):
+            right = block(words.block(f"empty_{name}", empty), f"ts-{name}-answer", script)
+    clear = in_browser(empty)
+    left.clear(None, outputs=right, js=clear, api_visibility="private")
+    return left, right, clear
 
 
 def zone_html(
