@@ -8,6 +8,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+from tumorscan.app.inbox import Inbox
 from tumorscan.data.phantom import draw_phantom
 
 LIMIT = 1_000_000
@@ -65,3 +66,14 @@ BAD_FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty.png": (lambda: b"", "is empty"),
 }
 """By name: content, and part of the cause that is shown."""
+
+
+def handed(inbox: Inbox, files: dict[str, bytes], **options: object) -> dict:
+    """What the page is told of uploads that stand in an inbox."""
+    listed = []
+    for number, (name, data) in enumerate(files.items()):
+        folder = inbox.folder / f"upload-{number}"
+        folder.mkdir()
+        (folder / "token").write_bytes(data)
+        listed.append({"name": name, "path": str(folder / "token")})
+    return {"files": listed, "options": options}

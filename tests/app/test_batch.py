@@ -10,7 +10,7 @@ import time
 import zipfile
 
 import pytest
-from handed_in import BAD_FILES, LIMIT, PICTURES
+from handed_in import BAD_FILES, LIMIT, PICTURES, handed
 
 from tumorscan.app.desk import Desk
 from tumorscan.app.inbox import Inbox
@@ -35,16 +35,6 @@ def service(tiny_bundle):
     service = Service(tiny_bundle, limits=ReadLimits(max_bytes=LIMIT))
     yield service
     service.close()
-
-
-def handed(inbox: Inbox, files: dict[str, bytes], **options: object) -> dict:
-    listed = []
-    for number, (name, data) in enumerate(files.items()):
-        folder = inbox.folder / f"upload-{number}"
-        folder.mkdir()
-        (folder / "token").write_bytes(data)
-        listed.append({"name": name, "path": str(folder / "token")})
-    return {"files": listed, "options": options}
 
 
 def zipped(files: dict[str, bytes]) -> bytes:

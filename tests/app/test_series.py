@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from handed_in import PICTURES
+from handed_in import PICTURES, handed
 
 pytest.importorskip("pydicom")
 
@@ -40,16 +40,6 @@ def study(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("study") / "head"
     write_study(folder, 3, slices=6, tumor=True)
     return folder
-
-
-def handed(inbox: Inbox, files: dict[str, bytes], **options: object) -> dict:
-    listed = []
-    for number, (name, data) in enumerate(files.items()):
-        folder = inbox.folder / f"upload-{number}"
-        folder.mkdir()
-        (folder / "token").write_bytes(data)
-        listed.append({"name": name, "path": str(folder / "token")})
-    return {"files": listed, "options": options}
 
 
 def files_of(study: Path, prefix: str = "") -> dict[str, bytes]:
