@@ -177,7 +177,6 @@ class Ledger:
                 )
             else:
                 db.execute("UPDATE studies SET state = 'sending' WHERE study = ?", (job.study,))
-                close_sent(db, job.study, now)
 
     def give_back(self, job: Job, due: float, *, counts: bool = True) -> None:
         """The study could not be analysed now; it is ready again at `due`.
@@ -262,21 +261,6 @@ class Ledger:
         """Why studies failed, by keyed hash."""
         with self._database.transaction() as db:
             return dict(db.execute("SELECT study, reason FROM studies WHERE state = 'failed'").fetchall())
-
-
-def close_sent(db: sqlite3.Connection, study: str, now: float) -> str:
-    """Within a transaction: what a study becomes once none of its results waits; '' while one does."""
-    row = db.execute(
-        "UPDATE studies SET due = ?2, "
-        "state = CASE WHEN EXISTS (SELECT 1 FROM deliveries WHERE study = ?1 AND state = 'given up') "
-        "THEN 'failed' ELSE 'done' END, "
-        "reason = CASE WHEN EXISTS (SELECT 1 FROM deliveries WHERE study = ?1 AND state = 'given up') "
-        "THEN 'results could not be delivered' ELSE '' END "
-        "WHERE study = ?1 AND state = 'sending' "
-        "AND NOT EXISTS (SELECT 1 FROM deliveries WHERE study = ?1 AND state = 'waiting') RETURNING state",
-        (study, now),
-    ).fetchone()
-    return str(row[0]) if row else ""
 
 
 def _job(db: sqlite3.Connection, study: str, generation: int, attempts: int, source: str) -> Job:

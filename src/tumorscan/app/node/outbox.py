@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tumorscan.app.node.database import Database
-from tumorscan.app.node.ledger import close_sent
 from tumorscan.app.node.settings import Patience
 
 
@@ -59,11 +58,29 @@ class Outbox:
             ).fetchall()
         return [Delivery(*row) for row in rows]
 
-    def sent(self, delivery: Delivery, now: float) -> str:
-        """It has arrived; returns what that made of its study: 'done', 'failed', or '' where more waits."""
+    def sent(self, delivery: Delivery) -> None:
+        """It has arrived."""
         with self._database.transaction() as db:
             db.execute("UPDATE deliveries SET state = 'sent' WHERE id = ?", (delivery.id,))
-            return close_sent(db, delivery.study, now)
+
+    def over(self) -> dict[str, str]:
+        """Studies none of whose results waits any more, and what they become: 'done' or 'failed'."""
+        with self._database.transaction() as db:
+            rows = db.execute(
+                "SELECT study, CASE WHEN EXISTS (SELECT 1 FROM deliveries "
+                "WHERE study = studies.study AND state = 'given up') THEN 'failed' ELSE 'done' END "
+                "FROM studies WHERE state = 'sending' AND NOT EXISTS "
+                "(SELECT 1 FROM deliveries WHERE study = studies.study AND state = 'waiting')"
+            ).fetchall()
+        return dict(rows)
+
+    def close(self, study: str, state: str, reason: str, now: float) -> None:
+        """A study of `over` is done with, unless something of it came in meanwhile."""
+        with self._database.transaction() as db:
+            db.execute(
+                "UPDATE studies SET due = ?, state = ?, reason = ? WHERE study = ? AND state = 'sending'",
+                (now, state, reason, study),
+            )
 
     def waiting_for(self, destination: str, now: float) -> list[Delivery]:
         """All that is due there, of any study."""
@@ -103,8 +120,6 @@ class Outbox:
                     (now, wait, self._patience.give_up, one.id),
                 ).fetchone()
                 given_up |= state == "given up"
-            for study in {one.study for one in deliveries}:
-                close_sent(db, study, now)
         return None if given_up else wait
 
     def waiting(self) -> int:

@@ -63,16 +63,15 @@ class Sender:
         keep_going(self.step, stop, self._record)
 
     def step(self) -> bool:
-        """Send what is due of one study to one peer; False where nothing is."""
+        """Send what is due of one study to one peer; False where there was nothing to do."""
         deliveries = self._outbox.due(time.time())
         if not deliveries:
-            return False
+            return self._close()
         where = deliveries[0].destination
         left = {one.id: one for one in deliveries}
-        became = ""
         try:
             for one in self._send(deliveries):
-                became = self._outbox.sent(one, time.time())
+                self._outbox.sent(one)
                 del left[one.id]
             problem = "some results were not taken"
         except (NotDelivered, WebDown) as error:
@@ -84,11 +83,21 @@ class Sender:
             problem = f"cannot be sent ({place(error)})"
         self._note_sent(deliveries, len([one for one in deliveries if one.id not in left]))
         self._note_left(list(left.values()), problem)
-        if became:
-            study = deliveries[0].study
-            self._record.note("done", f"study {study[:12]}: all results delivered", study=study, state=became)
+        self._close()
         self._delete_settled()
         return True
+
+    def _close(self) -> bool:
+        """Be done with studies of which nothing waits; whether there were any.
+
+        The audit is told first: a node killed in between tells it twice, never not at all.
+        """
+        over = self._outbox.over()
+        for study, state in over.items():
+            line = "all results delivered" if state == "done" else "results could not be delivered"
+            self._record.note(state, f"study {study[:12]}: {line}", study=study, what=line)
+            self._outbox.close(study, state, "" if state == "done" else line, time.time())
+        return bool(over)
 
     def _send(self, deliveries: list[Delivery]) -> Iterator[Delivery]:
         """Those that arrived, as they do."""
