@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tumorscan.config import ModelSettings
-from tumorscan.errors import BundleError
+from tumorscan.config import EvidenceSettings, ModelSettings
+from tumorscan.errors import BundleError, SettingsError
 from tumorscan.model.heads import CELLS, GATHER, LOGIT, NORM, seams
 from tumorscan.model.network import build_network
 
@@ -23,7 +23,7 @@ from tumorscan.detect.engines.keras_engine import KerasEngine  # noqa: E402 - be
 from tumorscan.model.evidence_loss import cells_loss, image_auc, image_loss  # noqa: E402 - behind the skips
 from tumorscan.model.export import LESION, OUTPUTS, load_onnx, to_onnx  # noqa: E402 - behind the skips
 from tumorscan.model.halve import halve, halved  # noqa: E402 - behind the skips
-from tumorscan.model.heads import gather_layer  # noqa: E402 - behind the skips
+from tumorscan.model.heads import gather_layer, highest_layer  # noqa: E402 - behind the skips
 from tumorscan.model.weights import fill, named_weights  # noqa: E402 - behind the skips
 
 SETTINGS = ModelSettings(trunk="Small", weights="none", head="evidence", dense=8)
@@ -105,6 +105,22 @@ def test_raising_a_cell_never_lowers_what_is_gathered(grid, cell: int, by: float
 
 
 @settings(max_examples=60)
+@given(GRIDS, st.integers(0, 63), st.floats(0, 80, width=32), st.sampled_from([1, 4, 64]))
+def test_the_mean_of_the_highest_cells(grid, cell: int, by: float, count: int) -> None:
+    layer = highest_layer()(count)
+    raised = grid.copy()
+    raised.flat[cell] += np.float32(by)
+    low, high = (float(np.asarray(layer(one))[0, 0]) for one in (grid, raised))
+    assert low == pytest.approx(np.sort(grid, axis=None)[-count:].mean(), abs=1e-4)
+    assert high >= low - 1e-4
+
+
+def test_no_more_cells_than_there_are() -> None:
+    with pytest.raises(SettingsError, match=r"model.highest=17 is more than the 4 x 4 cells there are"):
+        build_network(replace(SETTINGS, highest=17), 64)
+
+
+@settings(max_examples=60)
 @given(arrays(np.float32, (1, 4, 4, 1), elements=FLOATS), st.integers(0, 15), st.floats(0, 80, width=32))
 def test_raising_a_cell_never_lowers_the_exported_logit(last_part, grid, cell: int, by: float) -> None:
     raised = grid.copy()
@@ -181,6 +197,19 @@ def test_keras_and_onnx_with_float16_kernels_say_the_same(halves, tmp_path, batc
     assert np.ptp(wanted[0]) > 0.01, "the pictures all look the same to it"
 
 
+def test_a_linear_head_and_the_highest_cells_are_exported(tmp_path) -> None:
+    network = _network(replace(SETTINGS, dense=0, highest=3))
+    assert not [layer for layer in network.layers if layer.name in ("head_narrow", "head_around")]
+    halve(network, _pictures())
+    wanted = _looking(network).predict_on_batch(_pictures())
+    session = _session(to_onnx(network, "m.onnx", half=True), tmp_path)
+    for batch in (1, 7):
+        found = session.run(list(OUTPUTS), {"pixels": _pictures()[:batch]})
+        np.testing.assert_allclose(found[0], wanted[0][:batch, 0], atol=1e-3)
+        np.testing.assert_allclose(found[1], wanted[1][:batch], atol=1e-3)
+    assert np.ptp(wanted[0]) > 0.01, "the pictures all look the same to it"
+
+
 def test_the_lesion_is_the_features_weighed_by_the_cells(halves, tmp_path) -> None:
     network, _, _, files = halves
     inside = seams(network)
@@ -228,13 +257,14 @@ def test_cells_loss_by_hand() -> None:
     entropy = np.logaddexp(0, z) - targets * z
     empty = np.sort(entropy[(targets == 0) & (weights > 0)])
     wanted = 0.5 * entropy[0, 0, 0] + 0.25 * empty.mean() + 0.25 * empty[-2:].mean()
-    truth = np.stack([targets, weights], axis=-1)
-    assert _loss(cells_loss(0.1), truth, z[..., None]) == pytest.approx(wanted, rel=1e-5)
+    truth, nothing = np.stack([targets, weights], axis=-1), np.zeros((1, 4, 5, 2), np.float32)
     moved = z.copy()
     moved[0, 3, 4] = 50  # ignored
-    assert _loss(cells_loss(0.1), truth, moved[..., None]) == pytest.approx(wanted, rel=1e-5)
-    nothing = np.zeros_like(truth)
-    assert _loss(cells_loss(0.1), nothing, z[..., None]) == 0
+    for cells, by_hand in (("halves", wanted), ("mean", entropy[weights > 0].mean())):
+        made = cells_loss(EvidenceSettings(hardest=0.1, cells=cells))
+        assert _loss(made, truth, z[..., None]) == pytest.approx(by_hand, rel=1e-5)
+        assert _loss(made, truth, moved[..., None]) == pytest.approx(by_hand, rel=1e-5)
+        assert _loss(made, nothing, z[..., None]) == 0
 
 
 def test_image_loss_and_metrics_heed_weights() -> None:

@@ -41,10 +41,11 @@ class ModelSettings:
             .keras.
         cut: name of the trunk's layer that the head stands on; empty for the last one.
         head: `pooled` is the original's, `evidence` gives a logit a cell of the map.
-        dense: width of the head.
+        dense: width of the head; 0 for an evidence head that is one linear map of each cell's features.
         dropout: its rate.
-        sharpness: of the evidence head's aggregation: near 0 the mean of all cells counts, far above 1
-            the highest cell alone.
+        highest: the evidence head's picture is the mean of so many highest cells; 0 for a smooth maximum.
+        sharpness: of that smooth maximum: near 0 the mean of all cells counts, far above 1 the highest cell
+            alone.
     """
 
     trunk: Literal["ResNet50V2", "EfficientNetB0", "Small"] = "ResNet50V2"
@@ -53,11 +54,13 @@ class ModelSettings:
     head: Literal["pooled", "evidence"] = "pooled"
     dense: int = 256
     dropout: float = 0.5
+    highest: int = 0
     sharpness: float = 2.0
 
     def __post_init__(self) -> None:
-        within(self, "dense", 1, 8192)
+        within(self, "dense", 0 if self.head == "evidence" else 1, 8192)
         within(self, "dropout", 0, 0.95)
+        within(self, "highest", 0, 1024)
         within(self, "sharpness", 0.01, 100)
 
 
@@ -129,6 +132,8 @@ class EvidenceSettings:
         decay: AdamW's weight decay.
         averaging: momentum of the running mean of the weights, which is what is kept.
         image_weight: of the picture's loss beside the cells'.
+        cells: how their losses are put together: `mean` of all that count in a batch; `halves`, tumor and
+            empty ones of each picture to equal parts, with its hardest empty ones twice.
         hardest: share of a picture's empty cells that count as its hard negatives.
         head, upper, whole: the three stages.
         moves, imitate: what else is done to training pictures.
@@ -141,6 +146,7 @@ class EvidenceSettings:
     decay: float = 0.02
     averaging: float = 0.995
     image_weight: float = 0.3
+    cells: Literal["mean", "halves"] = "halves"
     hardest: float = 0.05
     head: StageSettings = field(default_factory=lambda: StageSettings(2, 1e-3))
     upper: StageSettings = field(default_factory=lambda: StageSettings(5, 2e-4))

@@ -153,7 +153,7 @@ class EvidenceTraining:
         trainer = keras.Model(network.input, outputs)
         trainer.compile(
             optimizer=self._optimizer(name, stage),
-            loss=[cells_loss(self.settings.hardest), image_loss()],
+            loss=[cells_loss(self.settings), image_loss()],
             loss_weights=[1.0, self.settings.image_weight],
             metrics=[[], [image_auc(accuracy=True), image_auc()]],
         )

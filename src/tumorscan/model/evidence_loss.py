@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tumorscan.config import EvidenceSettings
 from tumorscan.data.examples import Example
 from tumorscan.errors import require
 
@@ -19,30 +20,35 @@ def stacked(made: Sequence[Example]) -> tuple[NDArray[np.uint8], tuple[NDArray[n
     return np.stack([one.picture for one in made]), (cells, labels)
 
 
-def cells_loss(hardest: float) -> Any:
-    """Cross-entropy of the cells of a picture, each part a mean within its picture.
+def cells_loss(settings: EvidenceSettings) -> Any:
+    """Cross-entropy of the cells.
 
-    Half for the tumor's cells, a quarter for the empty ones, a quarter for the hardest of those (online
-    hard example mining, Shrivastava et al. 2016).
-
-    Args:
-        hardest: share of all cells that are the hardest.
+    `mean`: of all cells of a batch that count. `halves`: the mean over pictures of half of the mean of the
+    tumor's cells, a quarter of the empty ones', a quarter of the hardest of those (online hard example
+    mining, Shrivastava et al. 2016).
     """
     ops = require("keras.ops", "train")
 
-    def loss(truth: Any, logits: Any) -> Any:
+    def entropies(truth: Any, logits: Any) -> tuple[Any, Any, Any]:
         targets, weights, z = truth[..., 0], truth[..., 1], logits[..., 0]
-        count = z.shape[1] * z.shape[2]
-        entropy = ops.softplus(z) - targets * z
-        tumor, empty = weights * targets, weights * (1 - targets)
-        worst, _ = ops.top_k(ops.reshape(empty * entropy, (-1, count)), max(1, int(hardest * count)))
+        return ops.softplus(z) - targets * z, weights * targets, weights * (1 - targets)
+
+    def mean(truth: Any, logits: Any) -> Any:
+        entropy, tumor, empty = entropies(truth, logits)
+        return ops.sum(entropy * (tumor + empty)) / ops.maximum(ops.sum(tumor + empty), 1.0)
+
+    def halves(truth: Any, logits: Any) -> Any:
+        entropy, tumor, empty = entropies(truth, logits)
+        count = entropy.shape[1] * entropy.shape[2]
+        hardest = max(1, int(settings.hardest * count))
+        worst, _ = ops.top_k(ops.reshape(empty * entropy, (-1, count)), hardest)
         return ops.mean(
             0.5 * _mean(ops, entropy, tumor)
             + 0.25 * _mean(ops, entropy, empty)
             + 0.25 * ops.mean(worst, axis=-1)
         )
 
-    return loss
+    return mean if settings.cells == "mean" else halves
 
 
 def _mean(ops: Any, values: Any, weights: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tumorscan.config import ModelSettings
-from tumorscan.errors import require
+from tumorscan.errors import SettingsError, require
 
 POOL = "head_pool"
 DENSE = "head_dense"
@@ -45,7 +45,7 @@ def attach_evidence_head(features: Any, settings: ModelSettings) -> Any:
 
     Args:
         features: Keras tensor, N x h x w x C, before its last activation.
-        settings: width, dropout, and sharpness of the aggregation.
+        settings: width, dropout, and the aggregation.
 
     Returns:
         Keras tensor, float32, N x 1: the logit of "tumor"; it never falls when a cell's logit rises, since
@@ -56,9 +56,10 @@ def attach_evidence_head(features: Any, settings: ModelSettings) -> Any:
     x = layers.BatchNormalization(momentum=0.9, name=NORM)(features)
     x = layers.ReLU(name="head_relu")(x)
     x = layers.Dropout(settings.dropout, name="head_dropout")(x)
-    x = layers.Conv2D(settings.dense, 1, activation="relu", name="head_narrow")(x)
-    for name in ("head_around", "head_farther"):
-        x = layers.Conv2D(settings.dense, 3, padding="same", activation="relu", name=name)(x)
+    if settings.dense:
+        x = layers.Conv2D(settings.dense, 1, activation="relu", name="head_narrow")(x)
+        for name in ("head_around", "head_farther"):
+            x = layers.Conv2D(settings.dense, 3, padding="same", activation="relu", name=name)(x)
     # Few cells are tumor: starting there keeps the first steps from being spent on it.
     cells = layers.Conv2D(
         1,
@@ -67,7 +68,12 @@ def attach_evidence_head(features: Any, settings: ModelSettings) -> Any:
         dtype="float32",
         name=CELLS,
     )(x)
-    gathered = gather_layer()(settings.sharpness, dtype="float32", name=GATHER)(cells)
+    gather = (
+        highest_layer()(settings.highest, dtype="float32", name=GATHER)
+        if settings.highest
+        else gather_layer()(settings.sharpness, dtype="float32", name=GATHER)
+    )
+    gathered = gather(cells)
     return layers.Dense(
         1, kernel_initializer="ones", kernel_constraint=constraints.NonNeg(), dtype="float32", name=LOGIT
     )(gathered)
@@ -123,3 +129,29 @@ def gather_layer() -> Any:
             return (highest - float(np.log(count))) / self.sharpness
 
     return Gather
+
+
+@cache
+def highest_layer() -> Any:
+    """The class of the layer that gathers cell logits as the mean of the highest, rising in every cell."""
+    keras, ops = require("keras", "train"), require("keras.ops", "train")
+
+    class Highest(keras.layers.Layer):  # type: ignore[misc,name-defined]
+        def __init__(self, count: int, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.count = count
+
+        def build(self, shape: Any) -> None:
+            if self.count > shape[1] * shape[2]:
+                raise SettingsError(
+                    f"model.highest={self.count} is more than the {shape[1]} x {shape[2]} cells there are"
+                )
+
+        def compute_output_shape(self, shape: Any) -> tuple[Any, int]:
+            return shape[0], 1
+
+        def call(self, cells: Any) -> Any:
+            flat = ops.reshape(cells, (-1, cells.shape[1] * cells.shape[2]))
+            return ops.mean(ops.top_k(flat, self.count)[0], axis=-1, keepdims=True)
+
+    return Highest

@@ -2,7 +2,7 @@
 
 Why our own: Keras 3.15 hands its ONNX export to tf2onnx, which works (61 s for a ResNet50V2 where this
 takes 6) but traces a TensorFlow function: one backend, one more package, no say over names and arrays.
-A flat graph of fifteen kinds of layers is a table.
+A flat graph of sixteen kinds of layers is a table.
 """
 
 from __future__ import annotations
@@ -63,8 +63,13 @@ class GraphWriter:
 
     def node(self, kind: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:
         """Add a node with one output; the output has the node's name, which is returned."""
-        self.nodes.append(self._helper.make_node(kind, list(inputs), [name], name=name, **attributes))
+        self.add(kind, inputs, [name], **attributes)
         return name
+
+    def add(self, kind: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any) -> None:
+        """Add a node, named after its first output."""
+        made = self._helper.make_node(kind, list(inputs), list(outputs), name=outputs[0], **attributes)
+        self.nodes.append(made)
 
     def array(self, name: str, values: Any, dtype: Any = np.float32) -> str:
         """Add a constant; its name is returned."""
@@ -290,6 +295,15 @@ def _gather(graph: GraphWriter, layer: Any) -> str:
     return graph.node("Flatten", [gathered], name)
 
 
+def _highest(graph: GraphWriter, layer: Any) -> str:
+    """The mean of the highest cells."""
+    name, count = layer.name, graph.array(f"{layer.name}/count", [layer.count], np.int64)
+    flat = graph.node("Flatten", [graph.source(layer)], f"{name}/cells")
+    values, places = f"{name}/highest", f"{name}/places"
+    graph.add("TopK", [flat, count], [values, places])
+    return graph.node("ReduceMean", [values], name, axes=[1], keepdims=1)
+
+
 def _reshape(graph: GraphWriter, layer: Any) -> str:
     shape = tuple(layer.target_shape)
     if len(shape) != 3 or shape[:2] != (1, 1):
@@ -348,6 +362,7 @@ _RULES: Final[dict[str, Callable[[GraphWriter, Any], str]]] = {
     "MaxPooling2D": _max_pool,
     "GlobalAveragePooling2D": _global_pool,
     "Gather": _gather,
+    "Highest": _highest,
     "Reshape": _reshape,
     "Add": _chained("Add"),
     "Multiply": _chained("Mul"),
