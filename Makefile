@@ -56,9 +56,11 @@ peers: env ## the packages of the registry beside our bundle, on ../shared/data
 	$(BIN)/python benchmarks/peers/score.py
 
 JOBS    ?= 2
+# `make test COVER=--cov`: what the tests run, measured; they take a third longer.
+COVER   ?=
 
 test: env ## all tests (those on real images run where ../shared/data is)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --durations=30 $(COVER)
 
 test-fast: env ## the tests that take seconds
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow and not browser"

@@ -58,11 +58,12 @@ def test_every_picture_of_a_stratum_comes_once_before_any_comes_twice(sizes, cou
             assert max(times) - min(times) <= 1
 
 
-def test_strata_get_parts_by_the_root_of_their_size() -> None:
+@pytest.mark.parametrize(("balance", "parts"), [(0.0, (200, 200)), (0.5, (300, 100)), (1.0, (360, 40))])
+def test_strata_get_parts_by_a_power_of_their_size(balance: float, parts: tuple[int, int]) -> None:
     sources = [Source("tumor", "large", None, "")] * 900 + [Source("no_tumor", "small", None, "")] * 100
-    rows = _examples(sources, pictures=400).rows(0)
+    rows = _examples(sources, pictures=400, balance=balance).rows(0)
     large = sum(row < 900 for row in rows)
-    assert (large, len(rows) - large) == (300, 100)
+    assert (large, len(rows) - large) == parts
     assert rows != sorted(rows)
     assert rows != _examples(sources, pictures=400, seed=2).rows(0)
 

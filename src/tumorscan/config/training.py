@@ -125,7 +125,8 @@ class EvidenceSettings:
     """The training of an evidence head: the head alone, the top of the trunk, all layers.
 
     Attributes:
-        pictures: examples of an epoch, dealt to the sources by the square root of their sizes.
+        pictures: examples of an epoch, dealt to sources and classes by their sizes to the power of `balance`.
+        balance: 0 gives each the same part, 1 gives each picture the same chance.
         batch: pictures a step.
         seed: of everything that is drawn.
         top: the `upper` stage trains the trunk's layers whose names begin so.
@@ -140,6 +141,7 @@ class EvidenceSettings:
     """
 
     pictures: int = 2560
+    balance: float = 0.5
     batch: int = 16
     seed: int = 1
     top: str = "conv4"
@@ -156,6 +158,7 @@ class EvidenceSettings:
 
     def __post_init__(self) -> None:
         within(self, "pictures", 1, 10**7)
+        within(self, "balance", 0, 1)
         within(self, "batch", 2, 4096)
         within(self, "seed", 0, 2**31 - 1)
         within(self, "decay", 0, 1)

@@ -97,11 +97,11 @@ class Examples:
         self._one_class = {name for name, found in labels.items() if len(found) < 2}
 
     def rows(self, epoch: int) -> list[int]:
-        """The pictures of an epoch in order: each stratum gets a part by the square root of its size.
+        """The pictures of an epoch in order: each stratum gets a part by a power of its size.
 
         Within a stratum all pictures come once before any comes twice, over epochs too.
         """
-        parts = {name: np.sqrt(len(rows)) for name, rows in self._strata.items()}
+        parts = {name: len(rows) ** self._settings.balance for name, rows in self._strata.items()}
         total, chosen = sum(parts.values()), []
         for k, (name, rows) in enumerate(sorted(self._strata.items())):
             count = max(1, round(self._settings.pictures * parts[name] / total))

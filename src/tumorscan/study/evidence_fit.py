@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,9 @@ from tumorscan.model.checkpoint import Checkpoints
 from tumorscan.model.evidence import EvidenceTraining
 from tumorscan.model.halve import halve
 from tumorscan.model.heads import seams
+from tumorscan.model.network import build_network
 from tumorscan.model.train import Trained, start_network
-from tumorscan.model.weights import named_weights
+from tumorscan.model.weights import fill, named_weights
 from tumorscan.prepare.frame import frame
 from tumorscan.read import read_scan
 from tumorscan.study.part import Part
@@ -91,9 +93,19 @@ def fit_evidence(
     history = training.run(progress=progress)
     for row in history:
         say(f"{row.phase} {row.epoch + 1}: loss {row.loss:.3f}, validation AUC {row.val_auc:.3f}")
+    network = _in_float32(network, settings)
     halve(network, pictures[np.linspace(0, len(pictures) - 1, min(_LOOKED_AT, len(pictures))).astype(int)])
     named = named_weights(network.layers)
     return Trained(network, report, tuple(history), history[-1], {history[-1].phase: named})
+
+
+def _in_float32(network: Any, settings: Settings) -> Any:
+    """The network as it will answer: bfloat16 is for training alone."""
+    if not settings.train.mixed_precision:
+        return network
+    full = build_network(settings.model, settings.prepare.frame.size)
+    fill(full.layers, named_weights(network.layers), "training")
+    return full
 
 
 def judged(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[float, float, float]:
