@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -76,6 +77,8 @@ def test_the_same_json_as_the_command_line(client, pictures, tiny_bundle, capsys
         assert row.pop("probability", 0) == pytest.approx(other.pop("probability", 0), abs=2e-6)
         assert row.pop("confidence", 0) == pytest.approx(other.pop("confidence", 0), abs=0.011)
         assert without_times(row) == without_times(other)
+        if "verdict" in row:
+            assert row["sha256"] == hashlib.sha256((pictures / row["file"]).read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("name", BAD_FILES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -50,6 +51,7 @@ def test_same_probability_as_the_command_line(page, client, pictures, tiny_detec
     row = predicted(client, pictures / name)
     assert row["probability"] == pytest.approx(expected.probability, abs=1e-6)
     assert row["notes"] == list(expected.notes)
+    assert row["sha256"] == expected.sha256 == hashlib.sha256((pictures / name).read_bytes()).hexdigest()
     assert (row["file"], row["verdict"]) == (name, str(expected.verdict))
     assert page.uploads() == []
 
@@ -257,6 +259,7 @@ def test_of_a_whole_volume_the_slice_that_says_most_is_shown(page, tmp_path, tin
     assert isinstance(answer, Answer), answer
     assert answer.finding.file == "volume"
     assert answer.finding.probability is not None
+    assert answer.finding.sha256 == hashlib.sha256(data).hexdigest()
     assert page.uploads() == []
     if form == "nifti":
         assert re.search(r"slice \d of 5, the one that says most", "; ".join(answer.finding.notes))

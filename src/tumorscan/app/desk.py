@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 import traceback
@@ -122,7 +121,7 @@ class Desk:
                 "prepare": round((time.perf_counter() - read) * 1e3, 3),
             }
             answer = answered(detector, scan, prepared, times)
-            return _with_report(answer, detector, data) if report else answer
+            return _with_report(answer, detector) if report else answer
 
     def attempt(
         self, name: str, fetch: Callable[[], bytes], *, report: bool = False
@@ -189,13 +188,13 @@ def answered(detector: Detector, scan: Scan, prepared: Prepared, times: dict[str
     return Answer(scan, prepared, finding, evidence, points, detector.band, gated)
 
 
-def _with_report(answer: Answer, detector: Detector, data: bytes) -> Answer:
+def _with_report(answer: Answer, detector: Detector) -> Answer:
     """The answer with the page for people, or with why that cannot be made."""
     from tumorscan.deliver.pdf import report_pdf
     from tumorscan.deliver.sheets import picture_sheet
 
     try:
-        sheet = picture_sheet(detector, answer.scan, hashlib.sha256(data).hexdigest(), datetime.now(UTC))
+        sheet = picture_sheet(detector, answer.scan, datetime.now(UTC))
         return replace(answer, report=file_uri(report_pdf(sheet), "application/pdf"))
     except TumorscanError as error:
         return replace(answer, no_report=str(error))
