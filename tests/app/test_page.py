@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -283,7 +284,7 @@ def test_who_opens_the_page_after_a_reload_reads_of_the_new_bundle(page, tiny_de
     detectors = [tiny_detector]
 
     class Other:
-        model = "another 2"
+        bundle = replace(tiny_detector.bundle, manifest=replace(tiny_detector.bundle.manifest))
 
         def __getattr__(self, name):
             return getattr(tiny_detector, name)
@@ -292,12 +293,12 @@ def test_who_opens_the_page_after_a_reload_reads_of_the_new_bundle(page, tiny_de
         detector = property(lambda _: detectors[-1])
 
     newest = _newest(
-        Answering(tiny_detector, page.inbox), [(None, lambda language: f"{language}: {detectors[-1].model}")]
+        Answering(tiny_detector, page.inbox), [(None, lambda language: f"{language}: {len(detectors)}")]
     )
     request = SimpleNamespace(headers={"accept-language": "de"})
     assert "de" not in str(newest(request)[0])
-    detectors.append(Other())
-    assert newest(request) == ["de: another 2"]
+    detectors.append(Other())  # of the same title: only its points were fitted anew
+    assert newest(request) == ["de: 2"]
 
 
 def test_an_answer_survives_a_report_that_cannot_be_made(page, pictures, monkeypatch):

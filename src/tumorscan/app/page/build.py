@@ -54,18 +54,18 @@ def build_page(
     with gr.Blocks(
         title="tumorscan", analytics_enabled=False, fill_width=False, delete_cache=(seconds, seconds)
     ) as blocks:
-        told = [_lay_out_header(desk, words)]
+        told: list[Told] = [_lay_out_header(desk, words)]
         with gr.Tabs(elem_id="ts-tabs"):
             with gr.Tab(words.text("tab_picture"), id="picture"):
-                told.append(lay_out_picture(desk, examples, words))
+                told += lay_out_picture(desk, examples, words)
             with gr.Tab(words.text("tab_series"), id="series"):
-                lay_out_series(desk, words)
+                told.append(lay_out_series(desk, words))
             with gr.Tab(words.text("tab_batch"), id="batch"):
-                lay_out_batch(desk, words)
+                told.append(lay_out_batch(desk, words))
             with gr.Tab(words.text("tab_card"), id="card"):
                 told.append(lay_out_card(desk, words))
             with gr.Tab(words.text("tab_compare"), id="compare"):
-                lay_out_compare(desk, words)
+                told.append(lay_out_compare(desk, words))
         blocks.load(
             _newest(desk, told),
             outputs=[one for one, _ in told],
@@ -81,10 +81,11 @@ def _newest(desk: Desk, told: list[Told]) -> Any:
     """For who opens the page after another bundle took over: what tells of the model is told anew."""
     import gradio as gr
 
-    built = desk.detector.model
+    # Not its title, which stays where the same network is calibrated anew.
+    built = desk.detector.bundle.manifest
 
     def newest(request: Any) -> list[Any]:
-        if desk.detector.model == built:
+        if desk.detector.bundle.manifest is built:
             return [gr.skip() for _ in told]
         language = browser_language(request)
         return [make(language) for _, make in told]
