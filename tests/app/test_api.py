@@ -156,6 +156,30 @@ def test_what_cannot_be_answered_is_a_problem(client, method, path, options, sta
         assert answer.headers["allow"]
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/model", "/metrics", "/openapi.json"])
+def test_head_is_get_without_a_body(client, path):
+    got, asked = client.get(path), client.head(path)
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert asked.headers["content-type"] == got.headers["content-type"]
+    if path != "/metrics":  # whose figures go on
+        assert asked.headers["content-length"] == got.headers["content-length"]
+
+
+def test_head_is_refused_as_get_is(client):
+    assert client.head("/v1/none").status_code == 404
+    refused = client.head("/v1/predict")
+    assert (refused.status_code, refused.headers["allow"], refused.content) == (405, "POST", b"")
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"), [("/healthz", "GET, HEAD"), ("/v1/volumes/none", "DELETE, GET, HEAD")]
+)
+def test_a_wrong_method_is_told_all_right_ones(client, path, methods):
+    answer = client.put(path)
+    is_problem(answer, 405)
+    assert answer.headers["allow"] == methods
+
+
 def _bomb() -> bytes:
     stream = BytesIO()
     Image.new("1", (9000, 9000)).save(stream, "PNG")
@@ -232,6 +256,7 @@ def test_the_document_describes_and_shows_the_answers(client):
     assert set(document["paths"]) >= {"/v1/predict", "/v1/model", "/healthz", "/readyz", "/metrics"}
     schemas = document["components"]["schemas"]
     assert schemas["Finding"]["example"]["schema"] == schemas["Finding"]["properties"]["schema"]["const"]
+    assert not any("head" in route for route in document["paths"].values())
     for route in document["paths"].values():
         for one in route.values():
             assert one["summary"]
