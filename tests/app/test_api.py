@@ -236,11 +236,58 @@ def test_tells_what_answers_and_how_it_is(client, site, pictures):
     assert client.get("/readyz").json() == {"status": "ready", "model": model["model"], "problem": ""}
     client.post("/v1/predict", files=sent(pictures, "plain.png", "text.png"))
     figures = client.get("/metrics").text
-    assert 'tumorscan_answers_total{verdict="' in figures
-    assert 'tumorscan_request_seconds_bucket{le="+Inf",route="/v1/predict",status="200"}' in figures
+    assert 'tumorscan_answers_total{door="api",verdict="' in figures
+    assert requests(client, "POST", "/v1/predict", 200) > 0
     assert "tumorscan_waiting_pictures 0.0" in figures
     assert "process_resident_memory_bytes" in figures
     assert "plain.png" not in figures
+
+
+def figure(client, start: str) -> float:
+    """What stands in the figures behind this start of a line; 0 where there is none."""
+    lines = [one for one in client.get("/metrics").text.splitlines() if one.startswith(f"{start} ")]
+    return float(lines[0].rpartition(" ")[2]) if lines else 0.0
+
+
+def requests(client, method: str, route: str, status: int) -> float:
+    labels = f'method="{method}",route="{route}",status="{status}"'
+    return figure(client, f"tumorscan_request_seconds_count{{{labels}}}")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "counted"),
+    [
+        ("GET", "/v1/model", ("GET", "/v1/model", 200)),
+        ("HEAD", "/healthz", ("HEAD", "/healthz", 200)),
+        ("GET", "/openapi.json", ("GET", "/openapi.json", 200)),
+        ("GET", "/v1/volumes/a", ("GET", "/v1/volumes/{job}", 404)),
+        ("DELETE", "/v1/volumes/b", ("DELETE", "/v1/volumes/{job}", 404)),
+        ("GET", "/v1/passwd", ("GET", "none", 404)),
+        ("PUT", "/readyz", ("PUT", "/readyz", 405)),
+        ("SPY", "/readyz", ("other", "/readyz", 405)),
+        ("POST", "/v1/predict?from=elsewhere", ("POST", "none", 403)),
+    ],
+)
+def test_requests_are_counted_by_route_method_and_status(client, method, path, counted):
+    before = requests(client, *counted)
+    headers = {"Sec-Fetch-Site": "cross-site"} if "elsewhere" in path else {}
+    assert client.request(method, path, headers=headers).status_code == counted[2]
+    assert requests(client, *counted) == before + 1
+    figures = client.get("/metrics").text
+    assert not any(one in figures for one in ("passwd", "SPY", "volumes/a", "elsewhere"))
+
+
+def test_pictures_of_the_page_are_counted_at_their_own_door(client, site, pictures):
+    gradio_client = pytest.importorskip("gradio_client")
+    page = gradio_client.Client(site[0], verbose=False)
+
+    def counted(name: str) -> float:
+        page.predict(gradio_client.handle_file(str(pictures / name)), api_name="/predict")
+        lines = client.get("/metrics").text.splitlines()
+        start = "tumorscan_unread_total" if name in BAD_FILES else "tumorscan_answers_total"
+        return sum(float(one.split()[-1]) for one in lines if one.startswith(f'{start}{{door="page"'))
+
+    assert [counted(name) for name in ("plain.png", "plain.png", "text.png")] == [1, 2, 1]
 
 
 def test_page_and_api_live_side_by_side(client):

@@ -36,11 +36,20 @@ class Desk:
         answering: a detector; or a service, whose limits hold here as well.
         inbox: where uploads stand.
         other: a second detector to compare with.
+        on_answer: told the answer of every picture, one by one or in a batch.
     """
 
-    def __init__(self, answering: Detector | Service, inbox: Inbox, *, other: Detector | None = None) -> None:
+    def __init__(
+        self,
+        answering: Detector | Service,
+        inbox: Inbox,
+        *,
+        other: Detector | None = None,
+        on_answer: Callable[[Finding | UnreadableScan], None] = lambda _: None,
+    ) -> None:
         self.inbox = inbox
         self.other = other
+        self.on_answer = on_answer
         self._answering = answering
         self._at: dict[str, Detector] = {}
 
@@ -133,7 +142,9 @@ class Desk:
             fetch: gives its bytes.
             report: as `look`.
         """
-        return guarded(name, lambda: self.look(fetch(), name, report=report))
+        answer = guarded(name, lambda: self.look(fetch(), name, report=report))
+        self.on_answer(answer.finding if isinstance(answer, Answer) else answer)
+        return answer
 
     def uploaded(self, sent: Any, language: str = "en") -> str:
         """The HTML for what the drop zone sends: a name, and where the upload stands or why it does not."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from tumorscan.app.desk import Desk
-from tumorscan.app.inbox import STALE_SECONDS, Inbox
+from tumorscan.app.inbox import STALE_SECONDS
 from tumorscan.app.page import parts
 from tumorscan.app.page.batch_tab import lay_out_batch
 from tumorscan.app.page.card import lay_out_card
@@ -22,29 +22,19 @@ from tumorscan.app.page.widgets import Told, block, browser_language
 from tumorscan.app.page.words import Words
 from tumorscan.errors import require
 
-if TYPE_CHECKING:
-    from tumorscan.app.service import Service
-    from tumorscan.detect.detector import Detector
-
 _EXAMPLE_SIDE = 256
 _EXAMPLE_SEEDS = (3, 8)
 
 
-def build_page(
-    answering: Detector | Service | Desk, inbox: Inbox | None = None, *, other: Detector | None = None
-) -> Any:
+def build_page(desk: Desk) -> Any:
     """The page as a `gradio.Blocks`, not yet served; its attribute `words` is for `mount_gradio_app`.
 
     Args:
-        answering: a detector or a service, or a desk that has one.
-        inbox: where uploads stand; one of its own if not given.
-        other: a second detector, of another bundle say, to compare with.
+        desk: answers; made before, for Gradio reads when it is imported where it may write.
 
     Raises:
         MissingExtra: Gradio is not installed.
     """
-    # Before Gradio, which reads when it is imported where it may write.
-    desk = answering if isinstance(answering, Desk) else Desk(answering, inbox or Inbox(), other=other)
     require("gradio", "app")
     import gradio as gr
 
