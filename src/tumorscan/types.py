@@ -37,6 +37,7 @@ class Scan:
         file_bytes: size of the file in bytes.
         is_grey: all three channels are equal everywhere.
         notes: what the reader did beyond decoding ("alpha dropped", "16 bit windowed to ...").
+        sha256: of the file's bytes; empty where it is not of one file, as a slice of a series.
     """
 
     pixels: Picture
@@ -46,6 +47,7 @@ class Scan:
     file_bytes: int
     is_grey: bool
     notes: tuple[str, ...] = ()
+    sha256: str = ""
 
     @property
     def width(self) -> int:
@@ -287,6 +289,7 @@ class Finding:
         tumor_type: probability of each type that the bundle knows, as a hint for research; empty where no
             tumor is reported, or where the bundle tells no types.
         tumor_type_told: the type that is told, or "not sure"; empty with `tumor_type`.
+        sha256: of the picture's file, as `Scan` has it.
     """
 
     file: str
@@ -301,6 +304,7 @@ class Finding:
     reasons: tuple[str, ...] = ()
     tumor_type: Mapping[str, float] = field(default_factory=dict)
     tumor_type_told: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True)

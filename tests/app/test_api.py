@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -76,6 +77,8 @@ def test_the_same_json_as_the_command_line(client, pictures, tiny_bundle, capsys
         assert row.pop("probability", 0) == pytest.approx(other.pop("probability", 0), abs=2e-6)
         assert row.pop("confidence", 0) == pytest.approx(other.pop("confidence", 0), abs=0.011)
         assert without_times(row) == without_times(other)
+        if "verdict" in row:
+            assert row["sha256"] == hashlib.sha256((pictures / row["file"]).read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
@@ -153,6 +156,30 @@ def test_what_cannot_be_answered_is_a_problem(client, method, path, options, sta
         assert answer.headers["allow"]
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/model", "/metrics", "/openapi.json"])
+def test_head_is_get_without_a_body(client, path):
+    got, asked = client.get(path), client.head(path)
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert asked.headers["content-type"] == got.headers["content-type"]
+    if path != "/metrics":  # whose figures go on
+        assert asked.headers["content-length"] == got.headers["content-length"]
+
+
+def test_head_is_refused_as_get_is(client):
+    assert client.head("/v1/none").status_code == 404
+    refused = client.head("/v1/predict")
+    assert (refused.status_code, refused.headers["allow"], refused.content) == (405, "POST", b"")
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"), [("/healthz", "GET, HEAD"), ("/v1/volumes/none", "DELETE, GET, HEAD")]
+)
+def test_a_wrong_method_is_told_all_right_ones(client, path, methods):
+    answer = client.put(path)
+    is_problem(answer, 405)
+    assert answer.headers["allow"] == methods
+
+
 def _bomb() -> bytes:
     stream = BytesIO()
     Image.new("1", (9000, 9000)).save(stream, "PNG")
@@ -209,11 +236,58 @@ def test_tells_what_answers_and_how_it_is(client, site, pictures):
     assert client.get("/readyz").json() == {"status": "ready", "model": model["model"], "problem": ""}
     client.post("/v1/predict", files=sent(pictures, "plain.png", "text.png"))
     figures = client.get("/metrics").text
-    assert 'tumorscan_answers_total{verdict="' in figures
-    assert 'tumorscan_request_seconds_bucket{le="+Inf",route="/v1/predict",status="200"}' in figures
+    assert 'tumorscan_answers_total{door="api",verdict="' in figures
+    assert requests(client, "POST", "/v1/predict", 200) > 0
     assert "tumorscan_waiting_pictures 0.0" in figures
     assert "process_resident_memory_bytes" in figures
     assert "plain.png" not in figures
+
+
+def figure(client, start: str) -> float:
+    """What stands in the figures behind this start of a line; 0 where there is none."""
+    lines = [one for one in client.get("/metrics").text.splitlines() if one.startswith(f"{start} ")]
+    return float(lines[0].rpartition(" ")[2]) if lines else 0.0
+
+
+def requests(client, method: str, route: str, status: int) -> float:
+    labels = f'method="{method}",route="{route}",status="{status}"'
+    return figure(client, f"tumorscan_request_seconds_count{{{labels}}}")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "counted"),
+    [
+        ("GET", "/v1/model", ("GET", "/v1/model", 200)),
+        ("HEAD", "/healthz", ("HEAD", "/healthz", 200)),
+        ("GET", "/openapi.json", ("GET", "/openapi.json", 200)),
+        ("GET", "/v1/volumes/a", ("GET", "/v1/volumes/{job}", 404)),
+        ("DELETE", "/v1/volumes/b", ("DELETE", "/v1/volumes/{job}", 404)),
+        ("GET", "/v1/passwd", ("GET", "none", 404)),
+        ("PUT", "/readyz", ("PUT", "/readyz", 405)),
+        ("SPY", "/readyz", ("other", "/readyz", 405)),
+        ("POST", "/v1/predict?from=elsewhere", ("POST", "none", 403)),
+    ],
+)
+def test_requests_are_counted_by_route_method_and_status(client, method, path, counted):
+    before = requests(client, *counted)
+    headers = {"Sec-Fetch-Site": "cross-site"} if "elsewhere" in path else {}
+    assert client.request(method, path, headers=headers).status_code == counted[2]
+    assert requests(client, *counted) == before + 1
+    figures = client.get("/metrics").text
+    assert not any(one in figures for one in ("passwd", "SPY", "volumes/a", "elsewhere"))
+
+
+def test_pictures_of_the_page_are_counted_at_their_own_door(client, site, pictures):
+    gradio_client = pytest.importorskip("gradio_client")
+    page = gradio_client.Client(site[0], verbose=False)
+
+    def counted(name: str) -> float:
+        page.predict(gradio_client.handle_file(str(pictures / name)), api_name="/predict")
+        lines = client.get("/metrics").text.splitlines()
+        start = "tumorscan_unread_total" if name in BAD_FILES else "tumorscan_answers_total"
+        return sum(float(one.split()[-1]) for one in lines if one.startswith(f'{start}{{door="page"'))
+
+    assert [counted(name) for name in ("plain.png", "plain.png", "text.png")] == [1, 2, 1]
 
 
 def test_page_and_api_live_side_by_side(client):
@@ -229,6 +303,7 @@ def test_the_document_describes_and_shows_the_answers(client):
     assert set(document["paths"]) >= {"/v1/predict", "/v1/model", "/healthz", "/readyz", "/metrics"}
     schemas = document["components"]["schemas"]
     assert schemas["Finding"]["example"]["schema"] == schemas["Finding"]["properties"]["schema"]["const"]
+    assert not any("head" in route for route in document["paths"].values())
     for route in document["paths"].values():
         for one in route.values():
             assert one["summary"]

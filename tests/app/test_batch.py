@@ -60,7 +60,10 @@ def test_each_file_has_a_row_and_the_command_lines_answer(inbox, tiny_detector, 
     files = {name: make() for name, make in PICTURES.items()}
     bad = {name: make() for name, (make, _) in BAD_FILES.items()}
     both = {**files, **bad, "all.zip": zipped({"a/one.png": files["plain.png"], "notes.txt": b"text " * 9})}
-    lines = worked(Desk(service if shared else tiny_detector, inbox), handed(inbox, both))
+    told: list[object] = []
+    desk = Desk(service if shared else tiny_detector, inbox, on_answer=told.append)
+    lines = worked(desk, handed(inbox, both))
+    assert sorted(map(str, told)) == sorted(str(one.answer) for one in lines), "each is told of once"
     assert [one.name for one in lines] == [*files, *bad, "all.zip!a/one.png", "all.zip!notes.txt"]
     answers = {one.name: one for one in lines}
     for name, data in files.items():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import re
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -50,6 +52,7 @@ def test_same_probability_as_the_command_line(page, client, pictures, tiny_detec
     row = predicted(client, pictures / name)
     assert row["probability"] == pytest.approx(expected.probability, abs=1e-6)
     assert row["notes"] == list(expected.notes)
+    assert row["sha256"] == expected.sha256 == hashlib.sha256((pictures / name).read_bytes()).hexdigest()
     assert (row["file"], row["verdict"]) == (name, str(expected.verdict))
     assert page.uploads() == []
 
@@ -257,6 +260,7 @@ def test_of_a_whole_volume_the_slice_that_says_most_is_shown(page, tmp_path, tin
     assert isinstance(answer, Answer), answer
     assert answer.finding.file == "volume"
     assert answer.finding.probability is not None
+    assert answer.finding.sha256 == hashlib.sha256(data).hexdigest()
     assert page.uploads() == []
     if form == "nifti":
         assert re.search(r"slice \d of 5, the one that says most", "; ".join(answer.finding.notes))
@@ -280,7 +284,7 @@ def test_who_opens_the_page_after_a_reload_reads_of_the_new_bundle(page, tiny_de
     detectors = [tiny_detector]
 
     class Other:
-        model = "another 2"
+        bundle = replace(tiny_detector.bundle, manifest=replace(tiny_detector.bundle.manifest))
 
         def __getattr__(self, name):
             return getattr(tiny_detector, name)
@@ -289,12 +293,12 @@ def test_who_opens_the_page_after_a_reload_reads_of_the_new_bundle(page, tiny_de
         detector = property(lambda _: detectors[-1])
 
     newest = _newest(
-        Answering(tiny_detector, page.inbox), [(None, lambda language: f"{language}: {detectors[-1].model}")]
+        Answering(tiny_detector, page.inbox), [(None, lambda language: f"{language}: {len(detectors)}")]
     )
     request = SimpleNamespace(headers={"accept-language": "de"})
     assert "de" not in str(newest(request)[0])
-    detectors.append(Other())
-    assert newest(request) == ["de: another 2"]
+    detectors.append(Other())  # of the same title: only its points were fitted anew
+    assert newest(request) == ["de: 2"]
 
 
 def test_an_answer_survives_a_report_that_cannot_be_made(page, pictures, monkeypatch):

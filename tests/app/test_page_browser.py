@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlparse
 
 import numpy as np
 import pytest
 from chromium import DROP, NEEDS_CHROMIUM
 from handed_in import BAD_FILES, PICTURES
+from served import a_site
 
+from tumorscan.app.site import SiteSettings
+from tumorscan.model.bundle import read_bundle, write_bundle
 from tumorscan.read import read_scan
+from tumorscan.types import Interval
 
 pytestmark = NEEDS_CHROMIUM
 
@@ -178,6 +184,41 @@ def test_examples_are_answered(tab):
     for name in ("drawn-1-lesion", "drawn-1-plain", "drawn-2-lesion", "drawn-2-plain"):
         tab.locator("[data-example]").nth(int(name[6]) * 2 - 2 + name.endswith("plain")).click()
         answer_for(tab, name).locator(".ts-verdict").wait_for()
+
+
+def test_after_a_reload_the_page_offers_the_points_of_the_new_bundle(
+    browser, pictures, tiny_bundle, tmp_path
+):
+    bundle = Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
+    old = read_bundle(bundle)
+    screening = old.manifest.operating_points[0]
+    rarely = Interval(0.42, 0.3, 0.5, "exact binomial")
+    points = (screening, replace(screening, name="specific", threshold=0.9, sensitivity=rarely))
+    files = {file: (bundle / file).read_bytes() for file in old.manifest.files}
+    volumes = tmp_path / "volumes"
+    volumes.mkdir()
+    with a_site(SiteSettings(model=bundle), volumes) as (url, service):
+        before = opened(browser, SimpleNamespace(url=url))
+        assert before.tab.locator(".ts-points").count() == 0
+        write_bundle(bundle, replace(old.manifest, operating_points=points), files)
+        assert service.reload()
+        seen = opened(browser, SimpleNamespace(url=url))
+        tab = seen.tab
+        for place, name in enumerate(("ts-point", "ts-series-point", "ts-batch-point")):
+            show(tab, place)
+            tab.locator(f"input[name={name}][value=specific]").wait_for()
+            assert tab.locator(f"input[name={name}]:checked").input_value() == "screening"
+            assert "42 %" in tab.locator(".ts-points:visible").inner_text()
+        show(tab, 0)
+        tab.locator("[data-example]").nth(1).click()
+        shown = answer_for(tab, "drawn-1-plain")
+        tab.check("input[name=ts-point][value=specific]")
+        assert shown.locator("[data-point=specific]:visible").count()
+        hand_in(tab, DROP, pictures / "plain.png")
+        answer_for(tab, "plain.png")
+        for one in (before, seen):
+            quiet(one)
+            one.tab.context.close()
 
 
 def test_the_keyboard_is_enough(browser, page, pictures):

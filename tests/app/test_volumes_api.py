@@ -41,9 +41,14 @@ def volumes(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def url(tiny_bundle, volumes):
+def jobs() -> Jobs:
+    return Jobs()
+
+
+@pytest.fixture(scope="module")
+def url(tiny_bundle, volumes, jobs):
     settings = SiteSettings(model=tiny_bundle, rules=Rules(tokens={"ann": ANN, "bob": BOB}))
-    with a_site(settings, volumes) as (url, _):
+    with a_site(settings, volumes, jobs) as (url, _):
         yield url
     assert list(volumes.iterdir()) == []
 
@@ -115,6 +120,18 @@ def test_says_of_a_series_what_the_rooms_below_say(ann, study, volumes, tiny_det
     assert set(volume) == set(other)
     assert str(volumes) not in str(result), "no folder of ours is told"
     assert list(volumes.iterdir()) == []
+
+
+def test_who_asks_by_head_has_fetched_nothing(ann, study, jobs):
+    sent = send(ann, slices(study))
+    job = jobs.get(sent.json()["id"], "ann")
+    waits_for(lambda: job.status == "done")
+    asked = ann.head(sent.headers["location"])
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert not job.fetched
+    got = ann.get(sent.headers["location"])
+    assert asked.headers["content-length"] == got.headers["content-length"]
+    assert job.fetched
 
 
 def test_a_zip_is_a_study_too(ann, study):

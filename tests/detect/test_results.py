@@ -5,19 +5,20 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tumorscan.detect.results import FORMATS, check_format, write_results
-from tumorscan.detect.rows import COLUMNS, LISTS, NUMBERS, Item, to_row
+from tumorscan.detect.rows import COLUMNS, LISTS, NUMBERS, Item, to_row, to_table
 from tumorscan.errors import MissingExtra, UnreadableScan
 from tumorscan.types import Finding, Verdict
 
 FINDING = Finding(
     'x, "y"\n.png', Verdict.TUMOR, 0.61234567, 61.2345, 0.3, "screening", "m 1", ("alpha dropped", "turned"),
     {"read": 1.5, "prepare": 2.0, "infer": 3.25}, tumor_type={"glioma": 0.9, "pituitary": 0.1},
-    tumor_type_told="glioma",
+    tumor_type_told="glioma", sha256="ab" * 32,
 )  # fmt: skip
 ROWS = [
     to_row(FINDING, Item(FINDING.file, "f", ("café", "")), ("patient", "note")),
@@ -51,6 +52,15 @@ def test_rows_come_back(tmp_path, suffix):
         rows[1]["file"] = rows[1]["file"].replace("\\udcff", "\udcff")
     assert rows == ROWS
     assert tuple(rows[0]) == ALL
+
+
+def test_json_tells_the_files_hash_where_there_is_one_file():
+    assert to_table(FINDING)["sha256"] == "ab" * 32
+    assert "sha256" not in to_table(replace(FINDING, sha256=""))
+
+
+def test_a_list_with_a_hash_of_its_own_keeps_it():
+    assert to_row(FINDING, Item("a", "f", ("theirs",)), ("sha256",))["sha256"] == "theirs"
 
 
 def test_a_row_has_every_column():

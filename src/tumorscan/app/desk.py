@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 import traceback
@@ -37,11 +36,20 @@ class Desk:
         answering: a detector; or a service, whose limits hold here as well.
         inbox: where uploads stand.
         other: a second detector to compare with.
+        on_answer: told the answer of every picture, one by one or in a batch.
     """
 
-    def __init__(self, answering: Detector | Service, inbox: Inbox, *, other: Detector | None = None) -> None:
+    def __init__(
+        self,
+        answering: Detector | Service,
+        inbox: Inbox,
+        *,
+        other: Detector | None = None,
+        on_answer: Callable[[Finding | UnreadableScan], None] = lambda _: None,
+    ) -> None:
         self.inbox = inbox
         self.other = other
+        self.on_answer = on_answer
         self._answering = answering
         self._at: dict[str, Detector] = {}
 
@@ -122,7 +130,7 @@ class Desk:
                 "prepare": round((time.perf_counter() - read) * 1e3, 3),
             }
             answer = answered(detector, scan, prepared, times)
-            return _with_report(answer, detector, data) if report else answer
+            return _with_report(answer, detector) if report else answer
 
     def attempt(
         self, name: str, fetch: Callable[[], bytes], *, report: bool = False
@@ -134,7 +142,9 @@ class Desk:
             fetch: gives its bytes.
             report: as `look`.
         """
-        return guarded(name, lambda: self.look(fetch(), name, report=report))
+        answer = guarded(name, lambda: self.look(fetch(), name, report=report))
+        self.on_answer(answer.finding if isinstance(answer, Answer) else answer)
+        return answer
 
     def uploaded(self, sent: Any, language: str = "en") -> str:
         """The HTML for what the drop zone sends: a name, and where the upload stands or why it does not."""
@@ -189,13 +199,13 @@ def answered(detector: Detector, scan: Scan, prepared: Prepared, times: dict[str
     return Answer(scan, prepared, finding, evidence, points, detector.band, gated)
 
 
-def _with_report(answer: Answer, detector: Detector, data: bytes) -> Answer:
+def _with_report(answer: Answer, detector: Detector) -> Answer:
     """The answer with the page for people, or with why that cannot be made."""
     from tumorscan.deliver.pdf import report_pdf
     from tumorscan.deliver.sheets import picture_sheet
 
     try:
-        sheet = picture_sheet(detector, answer.scan, hashlib.sha256(data).hexdigest(), datetime.now(UTC))
+        sheet = picture_sheet(detector, answer.scan, datetime.now(UTC))
         return replace(answer, report=file_uri(report_pdf(sheet), "application/pdf"))
     except TumorscanError as error:
         return replace(answer, no_report=str(error))

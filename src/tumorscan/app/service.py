@@ -214,9 +214,9 @@ class Service:
             begun = time.perf_counter()
             scan = read()
             times["read"] = _ms(begun)
-            name, notes = scan.name, scan.notes
+            name, notes, sha256 = scan.name, scan.notes, scan.sha256
             if reasons := detector.plain_reasons(scan):
-                return detector.refusal(name, reasons, notes, times)
+                return detector.refusal(name, reasons, notes, times, sha256=sha256)
             begun = time.perf_counter()
             pixels = detector.prepare(scan).pixels
             times["prepare"] = _ms(begun)
@@ -224,7 +224,7 @@ class Service:
         begun = time.perf_counter()
         scores = detector.engine.run(pixels[None])
         times["infer"] = _ms(begun)
-        return detector.judged(name, scores, 0, notes, times)
+        return detector.judged(name, scores, 0, notes, times, sha256=sha256)
 
     def reload(self) -> bool:
         """Put the folder's present bundle in the place of the one in memory, if it is whole.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from tumorscan.app.api.timed import Timed, for_api
+from tumorscan.app.desk import Desk
 from tumorscan.app.guard.asgi import App, Receive, Scope, Send
 from tumorscan.app.guard.front import Guard, Rules
 from tumorscan.app.guard.hosts import is_loopback
@@ -154,13 +156,14 @@ def make_site(
         volumes: a private folder where studies stand until they are read.
         metrics: what counts.
     """
-    from tumorscan.app.api.app import PREFIXES, make_api
+    from tumorscan.app.api.app import make_api
     from tumorscan.app.page import build_page
 
     other = load_detector(settings.compare, settings.engine) if settings.compare else None
-    page = make_app(build_page(service, inbox, other=other), inbox)
+    desk = Desk(service, inbox, other=other, on_answer=lambda answer: metrics.count(answer, "page"))
+    page = make_app(build_page(desk), inbox)
     api = make_api(service, metrics, jobs, volumes, settings.max_files)
-    return Guard(_Parted(api, PREFIXES, page), settings.rules)
+    return Timed(Guard(_Parted(api, page), settings.rules), metrics)
 
 
 def address(settings: SiteSettings, port: int) -> str:
@@ -178,9 +181,8 @@ class _Parted:
     Two applications side by side, for a page mounted at / would answer for every path and every method.
     """
 
-    def __init__(self, api: App, prefixes: Sequence[str], page: App) -> None:
-        self._api, self._prefixes, self._page = api, tuple(prefixes), page
+    def __init__(self, api: App, page: App) -> None:
+        self._api, self._page = api, page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        to_api = scope["type"] == "http" and scope["path"].startswith(self._prefixes)
-        await (self._api if to_api else self._page)(scope, receive, send)
+        await (self._api if for_api(scope) else self._page)(scope, receive, send)

@@ -11,13 +11,12 @@ from tumorscan.detect.detector import Detector
 from tumorscan.types import Scan, Volume, VolumeFinding
 
 
-def picture_sheet(detector: Detector, scan: Scan, sha256: str, made: datetime) -> Sheet:
+def picture_sheet(detector: Detector, scan: Scan, made: datetime) -> Sheet:
     """The page of a picture, which the detector is asked about here.
 
     Args:
         detector: of the bundle.
-        scan: as read.
-        sha256: of its file.
+        scan: as read, with the SHA-256 of its file.
         made: stands on the page.
 
     Raises:
@@ -26,7 +25,7 @@ def picture_sheet(detector: Detector, scan: Scan, sha256: str, made: datetime) -
     prepared = detector.prepare(scan)
     finding, explanation = detector.explain(scan, prepared)
     evidence = Evidence(scan, prepared.frame, explanation)
-    return Sheet(finding, model_of(detector), evidence, (("file", sha256),), made)
+    return Sheet(finding, model_of(detector), evidence, (("file", scan.sha256),), made)
 
 
 def volume_sheet(detector: Detector, volume: Volume, found: VolumeFinding, made: datetime) -> Sheet:

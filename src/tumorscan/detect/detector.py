@@ -86,8 +86,8 @@ class Detector:
         """The answer for a scan that is prepared already."""
         times = {} if times is None else times
         if reasons := self.plain_reasons(scan):
-            return self.refusal(scan.name, reasons, scan.notes, times)
-        return self.judged(scan.name, self._scores(prepared, times), 0, scan.notes, times)
+            return self.refusal(scan.name, reasons, scan.notes, times, sha256=scan.sha256)
+        return self.judged(scan.name, self._scores(prepared, times), 0, scan.notes, times, sha256=scan.sha256)
 
     def explain(
         self, scan: Scan, prepared: Prepared, times: dict[str, float] | None = None
@@ -99,9 +99,9 @@ class Detector:
         """
         times = {} if times is None else times
         if reasons := self.plain_reasons(scan):
-            return self.refusal(scan.name, reasons, scan.notes, times), NOTHING
+            return self.refusal(scan.name, reasons, scan.notes, times, sha256=scan.sha256), NOTHING
         scores = self._scores(prepared, times)
-        finding = self.judged(scan.name, scores, 0, scan.notes, times)
+        finding = self.judged(scan.name, scores, 0, scan.notes, times, sha256=scan.sha256)
         with _timed(times, "explain"):
             explanation = self.explained(finding, scores, 0, prepared.frame)
         return finding, explanation
@@ -145,7 +145,14 @@ class Detector:
         return plain_reasons(scan) if self.gate else ()
 
     def judged(
-        self, file: str, scores: Scores, index: int, notes: tuple[str, ...], times: dict[str, float]
+        self,
+        file: str,
+        scores: Scores,
+        index: int,
+        notes: tuple[str, ...],
+        times: dict[str, float],
+        *,
+        sha256: str = "",
     ) -> Finding:
         """The answer for one picture of a batch: refused by the gate, or with a verdict.
 
@@ -158,8 +165,9 @@ class Detector:
                     f"the engine {self.engine.name} keeps no embedding for the gate: choose another --engine"
                 )
             if reasons := self.gate.unfamiliar(scores.embedding[index]):
-                return self.refusal(file, reasons, notes, times)
-        return self._with_type(self.finding(file, float(scores.logits[index]), notes, times), scores, index)
+                return self.refusal(file, reasons, notes, times, sha256=sha256)
+        finding = self.finding(file, float(scores.logits[index]), notes, times, sha256=sha256)
+        return self._with_type(finding, scores, index)
 
     def _with_type(self, finding: Finding, scores: Scores, index: int) -> Finding:
         """The hint at the tumor's type, where a tumor is reported and the bundle tells types."""
@@ -169,7 +177,13 @@ class Detector:
         return replace(finding, tumor_type=shares, tumor_type_told=told)
 
     def refusal(
-        self, file: str, reasons: tuple[str, ...], notes: tuple[str, ...], times: dict[str, float]
+        self,
+        file: str,
+        reasons: tuple[str, ...],
+        notes: tuple[str, ...],
+        times: dict[str, float],
+        *,
+        sha256: str = "",
     ) -> Finding:
         """The answer for a picture that is no slice of a head: reasons, and no probability."""
         point = self.operating_point
@@ -184,9 +198,12 @@ class Detector:
             notes=notes,
             milliseconds=times,
             reasons=reasons,
+            sha256=sha256,
         )
 
-    def finding(self, file: str, logit: float, notes: tuple[str, ...], times: dict[str, float]) -> Finding:
+    def finding(
+        self, file: str, logit: float, notes: tuple[str, ...], times: dict[str, float], *, sha256: str = ""
+    ) -> Finding:
         """What an uncalibrated logit of "tumor" means: probability, verdict, confidence."""
         p = float(self.calibration.probability(np.float64(logit)))
         said = self.verdict(p)
@@ -200,6 +217,7 @@ class Detector:
             model=self.model,
             notes=notes,
             milliseconds=times,
+            sha256=sha256,
         )
 
 

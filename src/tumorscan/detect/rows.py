@@ -69,11 +69,12 @@ def to_table(answer: Finding | UnreadableScan) -> Row:
     """The JSON form of an answer: a finding, or `file` and `error`. The command line's and the API's.
 
     A picture that the gate refused has None for probability and confidence, and its `reasons`. `tumor_type`
-    is None where no tumor is reported or the bundle tells no types.
+    is None where no tumor is reported or the bundle tells no types. `sha256` is of the file's bytes, and left
+    out where the answer is not of one file.
     """
     if isinstance(answer, UnreadableScan):
         return {"schema": SCHEMA, "file": answer.file, "error": answer.cause}
-    return {
+    table = {
         "schema": SCHEMA,
         "file": answer.file,
         "verdict": str(answer.verdict),
@@ -87,6 +88,7 @@ def to_table(answer: Finding | UnreadableScan) -> Row:
         "tumor_type": _type(answer),
         "milliseconds": answer.milliseconds,
     }
+    return table | {"sha256": answer.sha256} if answer.sha256 else table
 
 
 def to_row(answer: Finding | UnreadableScan, item: Item, carried: Sequence[str]) -> Row:
@@ -100,6 +102,7 @@ def to_row(answer: Finding | UnreadableScan, item: Item, carried: Sequence[str])
     table = to_table(answer)
     times = table.pop("milliseconds", {})
     del table["schema"]  # of the nested form; a row's columns are its own
+    table.pop("sha256", None)  # lists of the user's that bring it along have a column of that name
     hint = table.pop("tumor_type", None)
     if hint:
         # Not `tumor_type`: lists of the user's that bring the truth along have a column of that name.

@@ -66,6 +66,7 @@ class _Ready:
     pixels: Picture
     notes: tuple[str, ...]
     times: dict[str, float]
+    sha256: str
 
 
 def answers(
@@ -123,7 +124,8 @@ def _ready(detector: Detector, item: Item, *, limits: ReadLimits) -> _Ready | Fi
         scan = read_scan(item.file, limits)
         read = time.perf_counter()
         if reasons := detector.plain_reasons(scan):
-            return detector.refusal(item.name, reasons, scan.notes, {"read": _ms(read - begun)})
+            times = {"read": _ms(read - begun)}
+            return detector.refusal(item.name, reasons, scan.notes, times, sha256=scan.sha256)
         pixels = detector.prepare(scan).pixels
         prepared = time.perf_counter()
     except UnreadableScan as error:
@@ -133,7 +135,8 @@ def _ready(detector: Detector, item: Item, *, limits: ReadLimits) -> _Ready | Fi
     except Exception as error:  # noqa: BLE001 - one strange file in a million must not end the others' run
         what = f"{type(error).__name__}: {str(error).strip() or 'no cause given'}".partition("\n")[0]
         return UnreadableScan(item.name, f"an error inside tumorscan ({what}): please report it")
-    return _Ready(pixels, scan.notes, {"read": _ms(read - begun), "prepare": _ms(prepared - read)})
+    times = {"read": _ms(read - begun), "prepare": _ms(prepared - read)}
+    return _Ready(pixels, scan.notes, times, scan.sha256)
 
 
 def _scored(
@@ -148,7 +151,8 @@ def _scored(
     for item, ready in batch:
         if isinstance(ready, _Ready):
             times = {**ready.times, "infer": share}
-            yield item, detector.judged(item.name, scores, number, ready.notes, times)
+            finding = detector.judged(item.name, scores, number, ready.notes, times, sha256=ready.sha256)
+            yield item, finding
             number += 1
         else:
             yield item, ready

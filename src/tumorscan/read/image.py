@@ -7,9 +7,11 @@ No global setting of Pillow or of `warnings` is touched, so threads may read sid
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import IO
@@ -93,10 +95,12 @@ def read_bytes(data: bytes, name: str, limits: ReadLimits = DEFAULT_LIMITS) -> S
     if kind is None and is_dicom(data):
         from tumorscan.read.study import scan_of_dicom
 
-        return scan_of_dicom(data, name, limits)
-    if kind is None:
+        scan = scan_of_dicom(data, name, limits)
+    elif kind is None:
         raise UnreadableScan(name, stranger(data))
-    return _decode(data, name, kind, limits)
+    else:
+        scan = _decode(data, name, kind, limits)
+    return replace(scan, sha256=hashlib.sha256(data).hexdigest())
 
 
 def _bytes_of(name: str, limits: ReadLimits) -> bytes:

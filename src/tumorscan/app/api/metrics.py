@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tumorscan.errors import UnreadableScan, require
 from tumorscan.types import Finding
@@ -24,15 +24,18 @@ class Metrics:
         for collector in (prometheus.ProcessCollector, prometheus.PlatformCollector):
             collector(registry=registry)
         self._answers = prometheus.Counter(
-            "tumorscan_answers", "Pictures that the API answered, by verdict", ["verdict"], registry=registry
+            "tumorscan_answers",
+            "Pictures that were answered, one by one or in a batch, by door (api, page) and verdict",
+            ["door", "verdict"],
+            registry=registry,
         )
         self._unread = prometheus.Counter(
-            "tumorscan_unread", "Files that the API could not answer", registry=registry
+            "tumorscan_unread", "Files that got no answer, by door", ["door"], registry=registry
         )
         self._requests = prometheus.Histogram(
             "tumorscan_request_seconds",
-            "Requests to the API, upload and wait included",
-            ["route", "status"],
+            "Requests to the API, upload and wait included; none: no route, or refused before one was sought",
+            ["route", "method", "status"],
             buckets=_SECONDS,
             registry=registry,
         )
@@ -52,20 +55,20 @@ class Metrics:
         ):
             self._prometheus.Gauge(name, text, registry=self._registry).set_function(value)
 
-    def count(self, answer: Finding | UnreadableScan) -> None:
-        """One file's answer."""
+    def count(self, answer: Finding | UnreadableScan, door: Literal["api", "page"]) -> None:
+        """One file's answer, and which door it left by."""
         if isinstance(answer, UnreadableScan):
-            self._unread.inc()
+            self._unread.labels(door).inc()
         else:
-            self._answers.labels(str(answer.verdict)).inc()
+            self._answers.labels(door, str(answer.verdict)).inc()
 
     def count_batch(self, pictures: int) -> None:
         """One run of the network."""
         self._batches.observe(pictures)
 
-    def time(self, route: str, status: int, seconds: float) -> None:
+    def time(self, route: str, method: str, status: int, seconds: float) -> None:
         """One request."""
-        self._requests.labels(route, str(status)).observe(seconds)
+        self._requests.labels(route, method, str(status)).observe(seconds)
 
     def text(self) -> tuple[bytes, str]:
         """All figures in Prometheus's text form, and its media type."""

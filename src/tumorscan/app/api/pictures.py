@@ -81,5 +81,5 @@ class Pictures:
             what = type(error).__name__
             LOG.error("an error inside tumorscan: %s", what, exc_info=debugging())  # noqa: TRY400 - names no file
             answer = UnreadableScan(file.name, f"an error inside tumorscan ({what}): please report it")
-        self._metrics.count(answer)
+        self._metrics.count(answer, "api")
         return answer

@@ -6,6 +6,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from tumorscan.app.problems import Refusal
 from tumorscan.app.service import Overloaded
@@ -31,10 +32,18 @@ def answer_errors(api: FastAPI) -> None:
         api.add_exception_handler(kind, _told)
 
 
-async def _told(_: Request, error: Exception) -> Response:
+async def _told(request: Request, error: Exception) -> Response:
     refusal = as_refusal(error)
+    if refusal.status == 405:
+        refusal.headers["Allow"] = ", ".join(sorted(_methods(request)))
     headers = {name.decode(): value.decode("latin-1") for name, value in refusal.raw_headers}
     return Response(refusal.body, refusal.status, headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """All that a path answers to: its methods may be routes of their own, and each knows only itself."""
+    routes = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in routes for method in route.methods}
 
 
 def as_refusal(error: Exception) -> Refusal:

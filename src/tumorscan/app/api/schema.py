@@ -30,6 +30,7 @@ FINDING_EXAMPLE: Final = {
         "probabilities": {"glioma": 0.05, "meningioma": 0.93, "pituitary": 0.02},
     },
     "milliseconds": {"read": 0.9, "prepare": 3.8, "infer": 25.6},
+    "sha256": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
 }
 UNREAD_EXAMPLE: Final = {
     "schema": SCHEMA,
@@ -41,7 +42,7 @@ FINDING: Final[dict[str, Any]] = {
     "title": "Finding",
     "description": "The answer for one picture; the same as `tumorscan predict --json` prints.",
     "type": "object",
-    "required": [key for key in FINDING_EXAMPLE if key != "milliseconds"],
+    "required": [key for key in FINDING_EXAMPLE if key not in ("milliseconds", "sha256")],
     "properties": {
         "schema": {"const": SCHEMA},
         "file": {"type": "string", "description": "As it was named by whoever sent it."},
@@ -67,6 +68,10 @@ FINDING: Final[dict[str, Any]] = {
             },
         },
         "milliseconds": {"type": "object", "additionalProperties": {"type": "number"}},
+        "sha256": {
+            "type": "string",
+            "description": "Of the file's bytes, in hexadecimal; left out where there is not one file.",
+        },
     },
     "example": FINDING_EXAMPLE,
 }

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
 
 from tumorscan.app.api.metrics import Metrics
+from tumorscan.app.api.reading import add_reading
 from tumorscan.app.api.schema import answered, refused
 from tumorscan.app.describe import describe
 from tumorscan.app.problems import Refusal
@@ -46,9 +47,7 @@ class State:
             ("/metrics", self.metrics, "Figures for Prometheus", {200: _FIGURES}),
         )
         for path, route, summary, responses in routes:
-            api.add_api_route(
-                path, route, methods=["GET"], summary=summary, responses={**refused(), **responses}
-            )
+            add_reading(api, path, route, summary=summary, responses={**refused(), **responses})
 
     async def model(self) -> JSONResponse:
         """The bundle's own account of itself, and what this server takes of one picture."""

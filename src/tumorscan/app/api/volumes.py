@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
+from tumorscan.app.api.reading import add_reading
 from tumorscan.app.api.schema import answered, files_body, refused
 from tumorscan.app.api.uploads import FIELD, Sent, read_files
 from tumorscan.app.jobs import Job, Jobs
@@ -56,10 +57,10 @@ class Volumes:
             responses={202: answered("Job", "It is queued."), **refused(415, 422, 503)},
             openapi_extra=files_body(FIELD, _WHAT, many=True),
         )
-        api.add_api_route(
+        add_reading(
+            api,
             "/v1/volumes/{job}",
             self.look,
-            methods=["GET"],
             summary="How far a study is, and its result",
             responses={200: answered("Job", "So far."), **refused(404, 422)},
         )
@@ -91,7 +92,8 @@ class Volumes:
     async def look(self, request: Request, job: str) -> JSONResponse:
         """The state of a job; its result stays for a quarter of an hour, or until it is deleted."""
         found = self._find(request, job)
-        self._jobs.seen(found)
+        if request.method != "HEAD":  # which hands over no result
+            self._jobs.seen(found)
         return JSONResponse(_table(found))
 
     async def remove(self, request: Request, job: str) -> Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +22,8 @@ the verdict, the probability and what it means, the operating point with its mea
 specificity, the model, the limits, and SHA-256 of input and bundle. It reads in grey as well.
 
 In place of a picture, a JSON file that `tumorscan predict --json` wrote for it: what it names
-is answered for again, at the operating point that it names, and the page is made only if the answer is the
-same. Of a study with several series the largest is taken, or the one that --series names."""
+is answered for again, at the operating point that it names, and the page is made only if picture and answer
+are the same. Of a study with several series the largest is taken, or the one that --series names."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,10 +88,9 @@ def _sheet(detector: Detector, file: Path, series: int | None, said: Earlier | N
         if series is not None:
             raise SettingsError(f"{file}: is no study, so it has no series: leave out --series")
         scan = read_scan(file)
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
         if said:
-            said.check_picture(digest)
-        return picture_sheet(detector, scan, digest, made)
+            said.check_picture(scan.sha256)
+        return picture_sheet(detector, scan, made)
     study = read_study(file)
     for problem in study.problems:
         say(problem)

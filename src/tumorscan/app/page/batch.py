@@ -228,7 +228,9 @@ def _line(desk: Desk, item: Handed, point: str) -> Line:
         return guarded(item.name, lambda: _patiently(lambda: desk.find(scan, point))), thumbnail
 
     made = guarded(item.name, read)
-    return Line(item.name, made) if isinstance(made, UnreadableScan) else Line(item.name, *made)
+    line = Line(item.name, made) if isinstance(made, UnreadableScan) else Line(item.name, *made)
+    desk.on_answer(line.answer)
+    return line
 
 
 def _patiently(find: Callable[[], Finding]) -> Finding:

@@ -14,6 +14,7 @@ from tumorscan.app.page.picture import points_html
 from tumorscan.app.page.texts import below, chance, html, number, say
 from tumorscan.app.page.widgets import (
     PRIVATE,
+    Told,
     heard,
     heard_often,
     model_line,
@@ -34,10 +35,14 @@ _MEDIA = {".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
 _SORTED = ("file", "verdict", "probability")
 
 
-def lay_out_batch(desk: Desk, words: Words) -> None:
-    """The tab's contents, inside the Blocks that is being made."""
+def lay_out_batch(desk: Desk, words: Words) -> Told:
+    """The tab's contents, inside the Blocks that is being made; what tells of the model."""
+
+    def left(language: str) -> str:
+        return _left(desk, language)
+
     jobs = Jobs()
-    zone, answer, _ = zone_and_answer(words, "batch", lambda language: _left(desk, language), "batch.js")
+    zone, answer, _ = zone_and_answer(words, "batch", left, "batch.js")
     zone.upload(
         heard_often(lambda sent, language: batch_pages(desk, jobs, sent, language)),
         outputs=answer,
@@ -52,6 +57,7 @@ def lay_out_batch(desk: Desk, words: Words) -> None:
         **PRIVATE,
     )
     zone.delete(heard(lambda sent, _: desk.discard(sent)), queue=False, show_progress="hidden", **PRIVATE)
+    return zone, left
 
 
 def batch_pages(desk: Desk, jobs: Jobs, sent: Any, language: str = "en") -> Iterator[str]:

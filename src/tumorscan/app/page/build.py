@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from tumorscan.app.desk import Desk
-from tumorscan.app.inbox import STALE_SECONDS, Inbox
+from tumorscan.app.inbox import STALE_SECONDS
 from tumorscan.app.page import parts
 from tumorscan.app.page.batch_tab import lay_out_batch
 from tumorscan.app.page.card import lay_out_card
@@ -22,29 +22,19 @@ from tumorscan.app.page.widgets import Told, block, browser_language
 from tumorscan.app.page.words import Words
 from tumorscan.errors import require
 
-if TYPE_CHECKING:
-    from tumorscan.app.service import Service
-    from tumorscan.detect.detector import Detector
-
 _EXAMPLE_SIDE = 256
 _EXAMPLE_SEEDS = (3, 8)
 
 
-def build_page(
-    answering: Detector | Service | Desk, inbox: Inbox | None = None, *, other: Detector | None = None
-) -> Any:
+def build_page(desk: Desk) -> Any:
     """The page as a `gradio.Blocks`, not yet served; its attribute `words` is for `mount_gradio_app`.
 
     Args:
-        answering: a detector or a service, or a desk that has one.
-        inbox: where uploads stand; one of its own if not given.
-        other: a second detector, of another bundle say, to compare with.
+        desk: answers; made before, for Gradio reads when it is imported where it may write.
 
     Raises:
         MissingExtra: Gradio is not installed.
     """
-    # Before Gradio, which reads when it is imported where it may write.
-    desk = answering if isinstance(answering, Desk) else Desk(answering, inbox or Inbox(), other=other)
     require("gradio", "app")
     import gradio as gr
 
@@ -54,18 +44,18 @@ def build_page(
     with gr.Blocks(
         title="tumorscan", analytics_enabled=False, fill_width=False, delete_cache=(seconds, seconds)
     ) as blocks:
-        told = [_lay_out_header(desk, words)]
+        told: list[Told] = [_lay_out_header(desk, words)]
         with gr.Tabs(elem_id="ts-tabs"):
             with gr.Tab(words.text("tab_picture"), id="picture"):
-                told.append(lay_out_picture(desk, examples, words))
+                told += lay_out_picture(desk, examples, words)
             with gr.Tab(words.text("tab_series"), id="series"):
-                lay_out_series(desk, words)
+                told.append(lay_out_series(desk, words))
             with gr.Tab(words.text("tab_batch"), id="batch"):
-                lay_out_batch(desk, words)
+                told.append(lay_out_batch(desk, words))
             with gr.Tab(words.text("tab_card"), id="card"):
                 told.append(lay_out_card(desk, words))
             with gr.Tab(words.text("tab_compare"), id="compare"):
-                lay_out_compare(desk, words)
+                told.append(lay_out_compare(desk, words))
         blocks.load(
             _newest(desk, told),
             outputs=[one for one, _ in told],
@@ -81,10 +71,11 @@ def _newest(desk: Desk, told: list[Told]) -> Any:
     """For who opens the page after another bundle took over: what tells of the model is told anew."""
     import gradio as gr
 
-    built = desk.detector.model
+    # Not its title, which stays where the same network is calibrated anew.
+    built = desk.detector.bundle.manifest
 
     def newest(request: Any) -> list[Any]:
-        if desk.detector.model == built:
+        if desk.detector.bundle.manifest is built:
             return [gr.skip() for _ in told]
         language = browser_language(request)
         return [make(language) for _, make in told]

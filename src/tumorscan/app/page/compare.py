@@ -10,7 +10,7 @@ from tumorscan.app.desk import answered, guarded, name_of, table_of
 from tumorscan.app.page import parts
 from tumorscan.app.page.answer import Answer, meaning, refusal_html
 from tumorscan.app.page.texts import below, chance, html, number, say
-from tumorscan.app.page.widgets import PRIVATE, heard, model_line, size_text, zone_and_answer, zone_html
+from tumorscan.app.page.widgets import PRIVATE, Told, heard, model_line, size_text, zone_and_answer, zone_html
 from tumorscan.config import ContrastSettings, DenoiseSettings, PrepareSettings
 from tumorscan.errors import UnreadableScan
 from tumorscan.prepare.pipeline import prepare
@@ -37,12 +37,17 @@ class Way:
         return self.settings == self.detector.bundle.manifest.settings.prepare
 
 
-def lay_out_compare(desk: Desk, words: Words) -> None:
-    """The tab's contents, inside the Blocks that is being made."""
-    zone, answer, _ = zone_and_answer(words, "compare", lambda language: _left(desk, language), "result.js")
+def lay_out_compare(desk: Desk, words: Words) -> Told:
+    """The tab's contents, inside the Blocks that is being made; what tells of the model."""
+
+    def left(language: str) -> str:
+        return _left(desk, language)
+
+    zone, answer, _ = zone_and_answer(words, "compare", left, "result.js")
     shown: dict[str, Any] = {"outputs": answer, "show_progress": "full", **model_line(desk), **PRIVATE}
     zone.upload(heard(lambda sent, language: compared(desk, sent, language)), **shown)
     zone.delete(heard(lambda sent, _: desk.discard(sent)), queue=False, show_progress="hidden", **PRIVATE)
+    return zone, left
 
 
 def compared(desk: Desk, sent: Any, language: str = "en") -> str:

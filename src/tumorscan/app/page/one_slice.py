@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -55,4 +56,5 @@ def _key_slice(data: bytes, name: str, inbox: Inbox, detector: Detector) -> Scan
         place = len(volume) // 2 if key is None else key
         said = f"slice {place + 1} of {len(volume)}, the one that says most: the tab Series shows all"
         notes = (*notes, said)
-    return replace(volume.scan(place), name=name, notes=notes)
+    digest = hashlib.sha256(data).hexdigest()
+    return replace(volume.scan(place), name=name, notes=notes, sha256=digest)

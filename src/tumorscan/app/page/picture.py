@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _THUMBNAIL = 96
 
 
-def lay_out_picture(desk: Desk, examples: list[tuple[Path, str]], words: Words) -> Told:
+def lay_out_picture(desk: Desk, examples: list[tuple[Path, str]], words: Words) -> list[Told]:
     """The tab's contents, inside the Blocks that is being made.
 
     Args:
@@ -44,13 +44,12 @@ def lay_out_picture(desk: Desk, examples: list[tuple[Path, str]], words: Words) 
     """
     import gradio as gr
 
+    def left(language: str) -> str:
+        return _left(desk, examples, language)
+
     with gr.Row(elem_classes="ts-main"):
         with gr.Column(scale=2, min_width=300, elem_classes="ts-left"):
-            zone = block(
-                words.block("zone_picture", lambda language: _left(desk, examples, language)),
-                "ts-drop",
-                "drop.js",
-            )
+            zone = block(words.block("zone_picture", left), "ts-drop", "drop.js")
         with gr.Column(scale=5, min_width=320, elem_classes="ts-right"):
             answer = block(
                 words.block("empty_picture", lambda language: empty_html(language, "empty_picture")),
@@ -63,7 +62,7 @@ def lay_out_picture(desk: Desk, examples: list[tuple[Path, str]], words: Words) 
 
     told = block(words.block("about", about), "ts-about")
     _connect(desk, [file for file, _ in examples], zone, answer)
-    return told, about
+    return [(zone, left), (told, about)]
 
 
 def _connect(desk: Desk, examples: list[Path], zone: Any, answer: Any) -> None:

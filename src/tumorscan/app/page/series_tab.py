@@ -16,6 +16,7 @@ from tumorscan.app.page.series import Seen, look_through
 from tumorscan.app.page.texts import below, chance, html, number, percent, say
 from tumorscan.app.page.widgets import (
     PRIVATE,
+    Told,
     heard,
     heard_often,
     size_text,
@@ -34,11 +35,13 @@ _WIDE, _HIGH, _LEFT, _TOP = 640, 176, 62, 14
 _PLOT_WIDE, _PLOT_HIGH = _WIDE - _LEFT - 8, _HIGH - _TOP - 30
 
 
-def lay_out_series(desk: Desk, words: Words) -> None:
-    """The tab's contents, inside the Blocks that is being made."""
-    zone, answer, clear = zone_and_answer(
-        words, "series", lambda language: _left(desk, language), "series.js"
-    )
+def lay_out_series(desk: Desk, words: Words) -> Told:
+    """The tab's contents, inside the Blocks that is being made; what tells of the model."""
+
+    def left(language: str) -> str:
+        return _left(desk, language)
+
+    zone, answer, clear = zone_and_answer(words, "series", left, "series.js")
     answer.clear(None, outputs=answer, js=clear, api_visibility="private")
     zone.upload(
         heard_often(lambda sent, language: series_pages(desk, sent, language)),
@@ -49,6 +52,7 @@ def lay_out_series(desk: Desk, words: Words) -> None:
         **PRIVATE,
     )
     zone.delete(heard(lambda sent, _: desk.discard(sent)), queue=False, show_progress="hidden", **PRIVATE)
+    return zone, left
 
 
 def series_pages(desk: Desk, sent: Any, language: str = "en") -> Iterator[str]:

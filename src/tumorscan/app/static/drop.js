@@ -143,12 +143,13 @@ pasteButton?.addEventListener("click", async () => {
   }
 });
 
-element.querySelectorAll("[data-example]").forEach((button) => {
-  button.addEventListener("click", () => {
-    latest += 1;
-    trigger("clear");
-    say("");
-    kept = { index: Number(button.dataset.example) };
-    trigger("select", { ...kept, options: options() });
-  });
+// Heard here and not at each button: what stands beside the zone is told anew where another bundle took over.
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-example]");
+  if (!button) return;
+  latest += 1;
+  trigger("clear");
+  say("");
+  kept = { index: Number(button.dataset.example) };
+  trigger("select", { ...kept, options: options() });
 });
