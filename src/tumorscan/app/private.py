@@ -6,7 +6,9 @@ process lives, and whoever starts next deletes those that nobody holds any more.
 
 from __future__ import annotations
 
+import atexit
 import os
+import secrets
 import shutil
 import tempfile
 import time
@@ -19,7 +21,8 @@ _NAME: Final = "tumorscan-"
 _KINDS: Final = ("page", "work", "volumes", "bundle")
 _BEING_MADE: Final = 60.0
 """Seconds for which a folder is left alone although nobody holds it yet."""
-_held: dict[Path, int] = {}
+_held: dict[Path, int | None] = {}
+"""Folders of this process, with what locks them."""
 
 
 def make_private(kind: str) -> Path:
@@ -31,15 +34,17 @@ def make_private(kind: str) -> Path:
     Raises:
         EnvironmentProblem: there is no place for one.
     """
+    folder = Path(tempfile.gettempdir()).resolve() / f"{_NAME}{kind}-{secrets.token_hex(8)}"
+    # Before it is there: a signal that ends the process may come at any line from here on.
+    _held[folder] = None
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f"{_NAME}{kind}-")).resolve()
+        folder.mkdir(0o700)
     except OSError as error:
+        del _held[folder]
         raise EnvironmentProblem(
-            f"{tempfile.gettempdir()}: no private folder can be made ({error.strerror}): set TMPDIR"
+            f"{folder.parent}: no private folder can be made ({error.strerror}): set TMPDIR"
         ) from error
-    lock = _locked(folder)
-    if lock is not None:
-        _held[folder] = lock
+    _held[folder] = _locked(folder)
     return folder
 
 
@@ -49,6 +54,12 @@ def remove_private(folder: Path) -> None:
     lock = _held.pop(folder, None)
     if lock is not None:
         os.close(lock)
+
+
+@atexit.register
+def _remove_all() -> None:
+    for folder in list(_held):
+        remove_private(folder)
 
 
 def sweep_private() -> int:
