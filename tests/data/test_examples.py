@@ -97,6 +97,20 @@ def test_what_an_example_is(place: int, row: int) -> None:
     assert made.weight == 0 or made.label == 1 or not (made.cells * made.cell_weights).any()
 
 
+def test_a_share_of_the_examples_is_mirrored_at_most() -> None:
+    def left_alone(examples: Examples, place: int) -> bool:
+        made, row = examples.make(0, place, place % 12), PICTURES[place % 12]
+        return np.array_equal(made.picture, row) or np.array_equal(made.picture, row[:, ::-1])
+
+    assert all(left_alone(_examples(as_it_is=1.0), place) for place in range(24))
+    count = sum(left_alone(_examples(as_it_is=0.5), place) for place in range(60))
+    assert 18 <= count <= 42
+    mirrored = _examples(as_it_is=1.0, augment=replace(LIVELY, flip=1.0)).make(0, 0, 2)
+    plain = _examples().plain(2)
+    assert np.array_equal(mirrored.cells, plain.cells[:, ::-1])
+    assert np.array_equal(mirrored.cell_weights, plain.cell_weights[:, ::-1])
+
+
 def test_a_tumor_without_a_box_teaches_by_its_label_alone() -> None:
     made = _examples(imitate=NO_LOOKS).make(0, 0, 0)
     assert (made.label, made.weight) == (1, 1)

@@ -136,6 +136,7 @@ class EvidenceSettings:
         cells: how their losses are put together: `mean` of all that count in a batch; `halves`, tumor and
             empty ones of each picture to equal parts, with its hardest empty ones twice.
         hardest: share of a picture's empty cells that count as its hard negatives.
+        as_it_is: share of the examples that are mirrored at most, with nothing else done to them.
         head, upper, whole: the three stages.
         moves, imitate: what else is done to training pictures.
     """
@@ -150,6 +151,7 @@ class EvidenceSettings:
     image_weight: float = 0.3
     cells: Literal["mean", "halves"] = "halves"
     hardest: float = 0.05
+    as_it_is: float = 0.0
     head: StageSettings = field(default_factory=lambda: StageSettings(2, 1e-3))
     upper: StageSettings = field(default_factory=lambda: StageSettings(5, 2e-4))
     whole: StageSettings = field(default_factory=lambda: StageSettings(1, 3e-5))
@@ -165,3 +167,4 @@ class EvidenceSettings:
         within(self, "averaging", 0, 0.9999)
         within(self, "image_weight", 0, 100)
         within(self, "hardest", 0.001, 1)
+        within(self, "as_it_is", 0, 1)

@@ -122,11 +122,14 @@ class Examples:
         """The example at a place of an epoch, from the picture of a row."""
         rng = np.random.default_rng([self._settings.seed, epoch, place, 2])
         source = self._sources[row]
-        draft = self._moved(row, rng)
-        lots = draw(self._augment, rng)
-        looks, stripped = imitate(draft.picture, self._settings.imitate, rng)
-        picture = apply(looks, lots, self._augment.fill)
-        example = self._finished(draft, picture, lots, stripped)
+        if np.random.default_rng([self._settings.seed, epoch, place, 3]).random() < self._settings.as_it_is:
+            example = self._mirrored(row, rng)
+        else:
+            draft = self._moved(row, rng)
+            lots = draw(self._augment, rng)
+            looks, stripped = imitate(draft.picture, self._settings.imitate, rng)
+            picture = apply(looks, lots, self._augment.fill)
+            example = self._finished(draft, picture, lots, stripped)
         # Where all are tumor, or none is, a label teaches what the source looks like. Its cells do not: the
         # empty ones lie in the same pictures.
         return replace(example, weight=0.0) if source.name in self._one_class else example
@@ -135,6 +138,11 @@ class Examples:
         """A picture as it is, with its targets."""
         draft = self._as_it_is(row)
         return self._finished(draft, draft.picture, Augmentation(), None)
+
+    def _mirrored(self, row: int, rng: np.random.Generator) -> Example:
+        draft = self._as_it_is(row)
+        lots = Augmentation(mirror=draw(self._augment, rng).mirror)
+        return self._finished(draft, apply(draft.picture, lots, self._augment.fill), lots, None)
 
     def _as_it_is(self, row: int) -> _Draft:
         source, picture = self._sources[row], self._pictures[row]
