@@ -23,7 +23,7 @@ from tumorscan.errors import DataError, SettingsError
 from tumorscan.study import held_out as module
 from tumorscan.study.evidence_fit import described, judged, lesions_of
 from tumorscan.study.held_out import folds_of, leave_one_out, run_fits, sources_experiment
-from tumorscan.study.held_out_result import HeldOut, row_of
+from tumorscan.study.held_out_result import HeldOut, row_of, rows_of
 
 EVIDENCE = preset("evidence")
 
@@ -89,6 +89,9 @@ def test_leave_one_out() -> None:
         for part in ("train", "validation", "calibration"):
             assert fit.name not in {record.source for record in fit.split.parts[part]}
     assert [fit.name for fit in leave_one_out(catalog, EVIDENCE, ["b"])] == ["b"]
+    (both,) = leave_one_out(catalog, EVIDENCE, ["a+b"])
+    assert {record.source for record in both.split.parts["test"]} == {"a", "b"}
+    assert {record.source for record in both.split.parts["train"]} == {"c"}
 
 
 @pytest.mark.parametrize(
@@ -139,7 +142,7 @@ def test_only_an_evidence_head_is_left_out(tmp_path) -> None:
 def _held(labels, probabilities, threshold=0.5) -> HeldOut:
     groups = [f"g{i}" for i in range(len(labels))]
     said = ["TUMOR DETECTED" if p >= 0.7 else "NO TUMOR" if p < 0.2 else "CANNOT SAY" for p in probabilities]
-    return HeldOut(groups, labels, groups, groups, probabilities, threshold, said)
+    return HeldOut(groups, labels, groups, groups, probabilities, threshold, said, ["s"] * len(labels))
 
 
 def test_rows_of_the_table() -> None:
@@ -161,6 +164,15 @@ def test_rows_of_the_table() -> None:
     assert full.figures["sensitivity"].value == 0.5
     pooled = row_of("c", [_held([1], [0.4], 0.3), _held([0], [0.4], 0.5)])
     assert (pooled.figures["sensitivity"].value, pooled.figures["specificity"].value) == (1, 1)
+
+
+def test_sources_left_out_together_have_a_row_each() -> None:
+    result = replace(_held([1, 0, 0], [0.9, 0.1, 0.8]), sources=["a", "a", "b"])
+    first, second = rows_of("a+b", result)
+    assert (first.name, first.tumor, first.no_tumor) == ("a (without a+b)", 1, 1)
+    assert (second.name, second.tumor, second.no_tumor) == ("b (without a+b)", 0, 1)
+    assert second.figures["specificity"].value == 0
+    assert [row.name for row in rows_of("a", result.of("a"))] == ["a"]
 
 
 def test_a_study_of_other_settings_is_refused(tmp_path) -> None:

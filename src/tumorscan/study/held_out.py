@@ -27,7 +27,7 @@ from tumorscan.model.checkpoint import Checkpoints, npz_bytes
 from tumorscan.model.weights import named_weights
 from tumorscan.study.decision import fit_decision
 from tumorscan.study.evidence_fit import fit_evidence, lesions_of
-from tumorscan.study.held_out_result import HeldOut, HeldOutTable, row_of
+from tumorscan.study.held_out_result import HeldOut, HeldOutTable, row_of, rows_of
 from tumorscan.study.part import load_part
 from tumorscan.study.run import CATALOG, Say, claim
 
@@ -47,19 +47,19 @@ def leave_one_out(catalog: Catalog, settings: Settings, only: Sequence[str] = ()
     Args:
         catalog: of several sources.
         settings: of every fit.
-        only: these sources; all if empty.
+        only: these sources; all if empty. ``"a+b"`` leaves out both at once.
 
     Raises:
         DataError: an unknown source, or one without which a class is missing.
     """
     names = sorted({record.source for record in catalog.records})
-    unknown = set(only) - set(names)
+    unknown = {name for joined in only for name in joined.split("+")} - set(names)
     if unknown or len(names) < 2:
         what = f"there is no source {', '.join(sorted(unknown))}" if unknown else "there is one source only"
         raise DataError(f"{what}: the sources are {', '.join(names)}")
     fits = []
     for name in only or names:
-        groups = {record.group for record in catalog.records if record.source == name}
+        groups = {record.group for record in catalog.records if record.source in name.split("+")}
         rest = {record.label for record in catalog.records if record.group not in groups}
         if len(rest) < 2:
             raise DataError(
@@ -109,7 +109,8 @@ def run_fits(
                 result = pool.submit(held_out, fit, lesions, file.with_suffix("")).result()
             atomic_write_text(file, json.dumps(asdict(result)))
         results[fit.name] = HeldOut(**json.loads(file.read_text(encoding="utf-8")))
-        say(row_of(fit.name, [results[fit.name]]).to_text())
+        for row in rows_of(fit.name, results[fit.name]):
+            say(row.to_text())
     return results
 
 
@@ -137,6 +138,7 @@ def held_out(fit: Fit, lesions: Mapping[Path, Lesion], folder: Path) -> HeldOut:
         probabilities.tolist(),
         point.threshold,
         [str(verdict(p, point, decided.band)) for p in probabilities],
+        [record.source for record in test.records],
     )
 
 
@@ -157,7 +159,7 @@ def sources_experiment(
         sources: folders or csv files; csv files may give boxes.
         settings: of every fit, with an evidence head.
         folder: of the study; what is there is not done again.
-        only: leave out these sources; all if empty.
+        only: leave out these sources; all if empty; see `leave_one_out`.
         within: a source whose folds are left out instead.
         folds: of that.
         progress: bars on stderr.
@@ -174,7 +176,7 @@ def sources_experiment(
     catalog = kept_catalog(sources, folder / CATALOG, progress=progress)
     fits = folds_of(catalog, within, settings, folds) if within else leave_one_out(catalog, settings, only)
     results = run_fits(fits, lesions_of(sources), folder, say=say)
-    rows = [row_of(name, [result]) for name, result in results.items()]
+    rows = [row for name, result in results.items() for row in rows_of(name, result)]
     if within:
         rows.append(row_of(f"{within}, all folds", list(results.values())))
     table = HeldOutTable(tuple(rows))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -33,6 +33,7 @@ class HeldOut:
         probabilities: of a tumor, 0..1.
         threshold: of the screening point.
         verdicts: at that point, with the band.
+        sources: of the test pictures.
     """
 
     files: list[str]
@@ -42,6 +43,25 @@ class HeldOut:
     probabilities: list[float]
     threshold: float
     verdicts: list[str]
+    sources: list[str]
+
+    def of(self, source: str) -> HeldOut:
+        """The part that comes from one source."""
+        mine = [i for i, name in enumerate(self.sources) if name == source]
+
+        def part(values: list[Any]) -> list[Any]:
+            return [values[i] for i in mine]
+
+        return replace(
+            self,
+            files=part(self.files),
+            labels=part(self.labels),
+            groups=part(self.groups),
+            patients=part(self.patients),
+            probabilities=part(self.probabilities),
+            verdicts=part(self.verdicts),
+            sources=part(self.sources),
+        )
 
 
 @dataclass(frozen=True)
@@ -88,6 +108,14 @@ class HeldOutTable:
                 *(row.to_text() for row in self.rows),
             ]
         )
+
+
+def rows_of(name: str, result: HeldOut) -> list[Row]:
+    """The line of a fit, or one for each source where it left out several."""
+    sources = list(dict.fromkeys(result.sources))
+    if len(sources) < 2:
+        return [row_of(name, [result])]
+    return [row_of(f"{source} (without {name})", [result.of(source)]) for source in sources]
 
 
 def row_of(name: str, results: Sequence[HeldOut]) -> Row:

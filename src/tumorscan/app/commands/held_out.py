@@ -19,7 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sources", nargs="+", type=Path, metavar="FOLDER|CSV")
     parser.add_argument("--out", type=Path, required=True, help="folder of the experiment")
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--only", nargs="+", default=[], metavar="SOURCE", help="leave out these sources only")
+    which.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="SOURCE",
+        help="leave out these sources only; A+B: both at once",
+    )
     which.add_argument("--within", default="", metavar="SOURCE", help="leave out the folds of this source")
     parser.add_argument("--folds", type=int, default=5, help="of --within (default: 5)")
     add_recipe(parser)
