@@ -130,6 +130,25 @@ def test_maps_are_compared_in_pairs_over_patients() -> None:
         compare_maps({"ours": [hit]}, ["a", "b"])
 
 
+def test_lesions_against_the_rest_of_the_same_heads() -> None:
+    told = located(one_cell(2, 3, low=-1.0), square(14, 22))
+    assert 1.5 < told.lesion <= 2  # bilinear between cells
+    assert told.rest == pytest.approx(-1)
+    everywhere = located(one_cell(2, 3), np.ones((SIZE, SIZE), bool))
+    assert everywhere.rest == 0  # there is no rest: its weakest
+
+    def row(lesion: float, rest: float) -> Located:
+        return Located(1, 1, 0, 0, 0, 0, lesion, rest)
+
+    # Each picture alone is right; a threshold for all of them is not.
+    maps = {"ours": [row(1, 0), row(5, 4), row(9, 2), row(9, 2)], "random": [row(1, 1)] * 4}
+    figures = compare_maps(maps, list("abcd"))
+    assert figures["ours"].figures["apart"].value == pytest.approx((1 + 4 + 4 + 4) / 16)
+    assert figures["random"].figures["apart"].value == 0.5
+    assert figures["random"].ahead["apart"].value == pytest.approx(13 / 16 - 0.5)
+    assert figures["ours"].figures["apart"].low < 13 / 16
+
+
 def head(seed: int = 1) -> np.ndarray:
     rng = np.random.default_rng(seed)
     grey = np.zeros((SIZE, SIZE), np.uint8)

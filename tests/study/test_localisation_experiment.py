@@ -46,7 +46,8 @@ def test_every_map_is_measured_and_reported(bundle: Path, other: Path, table: Pa
     result = measure_localisation(Trial(bundle, [table]), against=[other])
     assert result.folder == bundle.resolve().parent / "localisation" / "phantoms"
     names = {path.name for path in result.folder.iterdir()}
-    assert names == {"report.html", "metrics.json", "pictures.csv", "peak_in.png", "iou_area.png", "mass.png"}
+    drawn = {"peak_in.png", "iou_area.png", "mass.png", "apart.png"}
+    assert names == {"report.html", "metrics.json", "pictures.csv"} | drawn
     whole = result.parts[0]
     assert (whole.n, whole.units, whole.unit) == (6, 6, "groups")
     own, theirs, *_ = whole.maps

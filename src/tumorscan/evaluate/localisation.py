@@ -6,7 +6,7 @@ All arrays lie on the grid of the prepared picture, S x S. A map's cells are spr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -39,6 +39,8 @@ class Located:
         iou_area: of the strongest pixels, as many as the lesion has; no scale of the map plays a part.
         mass: share of the evidence that lies in the lesion; 0 where there is none.
         lift: mass over the lesion's share of the picture: 1 is what an even map has.
+        lesion: the strongest evidence in the lesion.
+        rest: the strongest farther than `TOLERANCE` from it; the weakest of all where nothing is.
     """
 
     peak_in: float
@@ -47,9 +49,14 @@ class Located:
     iou_area: float
     mass: float
     lift: float
+    lesion: float = field(default=0.0, compare=False)
+    rest: float = field(default=0.0, compare=False)
 
 
-MEASURES: Final = tuple(field.name for field in fields(Located))
+MEASURES: Final = ("peak_in", "pointing", "iou", "iou_area", "mass", "lift")
+"""What is a mean over pictures."""
+APART: Final = "apart"
+FIGURES: Final = (*MEASURES, APART)
 
 WORDS: Final = {
     "peak_in": "Peak in the lesion",
@@ -58,6 +65,7 @@ WORDS: Final = {
     "iou_area": "IoU at the lesion's area",
     "mass": "Evidence in the lesion",
     "lift": "Evidence over an even map's",
+    APART: "Lesions above the rest (AUC)",
 }
 
 
@@ -127,6 +135,8 @@ def _measured(evidence: Floats, lesion: Mask, *, peak: bool) -> Located:
         iou_area=_iou(_strongest(spread, area), lesion),
         mass=mass,
         lift=mass * lesion.size / area,
+        lesion=float(spread[lesion].max()),
+        rest=float(spread.max(initial=spread.min(), where=away > TOLERANCE * size)),
     )
 
 
@@ -146,7 +156,9 @@ class MapFigures:
     """A kind of map over many pictures.
 
     Attributes:
-        figures: the mean of each measure.
+        figures: the mean of each measure; and, as `apart`, the probability that the strongest evidence in a
+            lesion is above the strongest outside of one, each from any picture. Both come from the same
+            heads, so no source can be told by it.
         ahead: the first kind's mean minus this one's, on the same draws; empty for the first itself.
     """
 
@@ -164,7 +176,7 @@ class MapFigures:
 def compare_maps(
     maps: Mapping[str, Sequence[Located]], units: Sequence[str], *, unit: str = "patients", seed: int = 1
 ) -> dict[str, MapFigures]:
-    """Means of every measure for each kind of map, and how far the first is ahead.
+    """Figures of each kind of map, and how far the first is ahead.
 
     Args:
         maps: by kind, one measurement a picture, in the same order; the first is the one in question.
@@ -189,11 +201,24 @@ def compare_maps(
         for name, values in table.items():
             statistics[f"{kind}/{name}"] = weighted.ratio(values, ones)
             statistics[f"{kind}/{name}/ahead"] = weighted.ratio(columns[first][name] - values, ones)
+        statistics[f"{kind}/{APART}"] = _apart(maps[kind])
+        statistics[f"{kind}/{APART}/ahead"] = _difference(_apart(maps[first]), _apart(maps[kind]))
     found = group_bootstrap(statistics, units, unit=unit, seed=seed)
     return {
         kind: MapFigures(
-            {name: found[f"{kind}/{name}"] for name in MEASURES},
-            {} if kind == first else {name: found[f"{kind}/{name}/ahead"] for name in MEASURES},
+            {name: found[f"{kind}/{name}"] for name in FIGURES},
+            {} if kind == first else {name: found[f"{kind}/{name}/ahead"] for name in FIGURES},
         )
         for kind in maps
     }
+
+
+def _apart(rows: Sequence[Located]) -> weighted.Statistic:
+    peaks = [row.lesion for row in rows] + [row.rest for row in rows]
+    labels = np.repeat(np.array([1, 0], np.int64), len(rows))
+    statistic = weighted.auc(labels, np.array(peaks, np.float64))
+    return lambda weights: statistic(np.tile(weights, 2))
+
+
+def _difference(one: weighted.Statistic, other: weighted.Statistic) -> weighted.Statistic:
+    return lambda weights: one(weights) - other(weights)

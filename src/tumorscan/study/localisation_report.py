@@ -8,19 +8,21 @@ from tumorscan.data.table import write_table
 from tumorscan.evaluate import figures
 from tumorscan.evaluate.blanking import ELSEWHERE, SIDE
 from tumorscan.evaluate.blocks import Block, Image, Images, Section, Text, in_words, interval_table
-from tumorscan.evaluate.localisation import MEASURES, WORDS
+from tumorscan.evaluate.localisation import APART, FIGURES, MEASURES, WORDS
 from tumorscan.evaluate.report import write_metrics, write_report
 from tumorscan.study.localisation_result import Localisation, Part
 from tumorscan.study.opened import Listed
 from tumorscan.types import Interval
 
-_DRAWN: Final = ("peak_in", "iou_area", "mass")
+_DRAWN: Final = ("peak_in", "iou_area", "mass", APART)
 _MEANING: Final = (
     "Every map is the one for tumor, whatever the verdict. Peak in the lesion: the centre of the strongest "
     "cell lies in the box or mask. Pointing game: within 15 pixels of 224 of it (Zhang et al. 2016). IoU: "
     "of the map cut at half of its peak, and of its strongest pixels, as many as the lesion has. Evidence "
     "in the lesion: share of what speaks for a tumor; also over the lesion's share of the picture, so that "
-    "an even map has 1. The random map has a lot a cell; the middle of the picture is what is known without "
+    "an even map has 1. Lesions above the rest: how often the strongest evidence in a lesion is above the "
+    "strongest outside of one, over all pairs of pictures: tumors against tissue "
+    "of the same heads. The random map has a lot a cell; the middle of the picture is what is known without "
     "looking."
 )
 
@@ -64,12 +66,12 @@ def _section(part: Part) -> Section:
         interval_table(
             f"{part.n} pictures, {part.units} {part.unit}; means, with the bootstrap over {part.unit}.",
             ("", *kinds),
-            {WORDS[name]: [part.maps[kind].figures[name] for kind in kinds] for name in MEASURES},
+            {WORDS[name]: [part.maps[kind].figures[name] for kind in kinds] for name in FIGURES},
         ),
         interval_table(
             f"How far {first} is ahead, paired.",
             ("", *kinds[1:]),
-            {WORDS[name]: [part.maps[kind].ahead[name] for kind in kinds[1:]] for name in MEASURES},
+            {WORDS[name]: [part.maps[kind].ahead[name] for kind in kinds[1:]] for name in FIGURES},
         ),
     ]
     return Section(part.name[:1].upper() + part.name[1:], tuple(blocks))
@@ -108,6 +110,8 @@ def _write_pictures(result: Localisation) -> None:
         "probability",
         "reported",
         *MEASURES,
+        "evidence_lesion",
+        "evidence_rest",
         "fall_peak",
         "fall_else",
     )
@@ -120,6 +124,8 @@ def _write_pictures(result: Localisation) -> None:
                 "probability": repr(one.probability),
                 "reported": str(one.said).lower(),
                 **{name: repr(getattr(own, name)) for name in MEASURES},
+                "evidence_lesion": repr(own.lesion),
+                "evidence_rest": repr(own.rest),
                 "fall_peak": falls[0],
                 "fall_else": falls[1],
             }
