@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as tumorscan does, for tests that import it themselves
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Files run side by side, one a core: frameworks with a thread for every core would wait for each other.
+    for _name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(_name, "1")
+
 # A busy machine is no reason for a property to fail.
 settings.register_profile("tumorscan", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tumorscan")
