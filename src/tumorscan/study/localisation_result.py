@@ -96,7 +96,7 @@ class Localisation:
         lines.append(f"{whole.n} tumor pictures of {self.opened.name}, {whole.units} {whole.unit}")
         for kind, figures in whole.maps.items():
             lines.append(f"  {kind}")
-            lines += [f"    {WORDS[name]:28}{in_words(one)}" for name, one in figures.figures.items()]
+            lines += [f"    {WORDS[name]:30}{in_words(one)}" for name, one in figures.figures.items()]
         for part in self.parts[1:]:
             own = next(iter(part.maps.values())).figures["peak_in"]
             lines.append(f"  {part.name} ({part.n}): {WORDS['peak_in'].lower()} {in_words(own)}")
