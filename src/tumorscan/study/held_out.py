@@ -105,6 +105,8 @@ def run_fits(
         name = re.sub(r"[^\w.-]+", "-", fit.name)
         file = folder / f"{name}.json"
         if not file.is_file():
+            if not any(record.file in lesions for record in fit.split.parts["train"]):
+                say(f"{fit.name}: no training picture has a box or a mask: this fit learns from labels alone")
             with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
                 result = pool.submit(held_out, fit, lesions, file.with_suffix("")).result()
             atomic_write_text(file, json.dumps(asdict(result)))
