@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 import tempfile
@@ -43,7 +42,6 @@ class Inbox:
         environment = {"GRADIO_TEMP_DIR": str(self.folder), **_SILENCE}
         self._before = {name: os.environ.get(name) for name in environment}
         os.environ.update(environment)
-        atexit.register(self.close)
 
     @property
     def examples(self) -> Path:
@@ -115,7 +113,6 @@ class Inbox:
 
     def close(self) -> None:
         """Delete the folder and all that is in it; may be called more than once."""
-        atexit.unregister(self.close)
         for folder in (self.folder, self.work):
             remove_private(folder)
         for name, value in self._before.items():
