@@ -156,7 +156,7 @@ class EvidenceTraining:
             loss=[cells_loss(self.settings), image_loss()],
             loss_weights=[1.0, self.settings.image_weight],
             metrics=[[], [image_auc(accuracy=True), image_auc()]],
-            jit_compile=False,
+            jit_compile=False,  # Keras would choose XLA, which undoes what bfloat16 gains on a CPU
         )
         trainer.optimizer.build(trainer.trainable_variables)
         return trainer
