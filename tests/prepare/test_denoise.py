@@ -117,7 +117,7 @@ def test_a_mirrored_picture_gives_the_mirrored_result(
     pixels = noisy(seed, sigma, 1, height, width)
     there_and_back = np.flip(denoise(np.flip(pixels, axis).copy(), method), axis)
     apart = difference(denoise(pixels, method), there_and_back)
-    assert apart.mean() < 0.25 * max(1.0, sigma)  # under a level of noise it is rounding that differs
+    assert apart.mean() < max(0.25 * sigma, 0.15)  # near half a level of noise it is rounding that differs
     assert (apart <= max(2.0, sigma)).mean() > 0.95
 
 
