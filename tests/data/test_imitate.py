@@ -53,6 +53,32 @@ def test_one_change_alone(name: str) -> None:
     assert np.median(changed[air]) < np.median(changed[tissue]), "the air is no longer dark"
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_t2_turns_the_order_of_tissues_over_inside_the_head(seed: int) -> None:
+    rows, columns = np.mgrid[:96, :96] - 48
+    away = np.hypot(rows, columns)
+    white, fluid, oedema, lit = (
+        away < 40,
+        away < 6,
+        np.hypot(rows, columns - 16) < 5,
+        np.hypot(rows, columns + 16) < 5,
+    )
+    bone, scalp = (away >= 40) & (away < 43), (away >= 43) & (away < 46)
+    plane = np.select([fluid, oedema, lit, white, bone, scalp], [50, 90, 220, 150, 25, 180], 0).astype(
+        np.uint8
+    )
+    picture = np.repeat(plane[..., None], 3, axis=2)
+    changed = imitate(picture, replace(OFF, t2=1.0), np.random.default_rng(seed))[0][..., 0].astype(int)
+    level = {
+        name: np.median(changed[part]) for name, part in (("fluid", fluid), ("oedema", oedema), ("lit", lit))
+    }
+    matter = np.median(changed[white & (away < 30)])
+    assert level["fluid"] >= level["oedema"] > matter
+    assert level["lit"] > matter
+    assert np.median(changed[bone]) < np.median(changed[scalp])
+    assert not changed[away > 47].any()
+
+
 def test_strip_tells_what_it_took() -> None:
     changed, stripped = imitate(HEAD, replace(OFF, strip=1.0), np.random.default_rng(1))
     assert stripped is not None

@@ -146,6 +146,7 @@ class ImitateSettings:
     Attributes:
         gamma, window, curve, inversion: of the grey levels: a power, a narrower window, any smooth curve,
             light and dark tissues exchanged.
+        t2: a T1 slice with fluid and lesions bright and white matter dark, as in T2.
         bias: a smooth change of brightness across the head, as a surface coil gives.
         blur, sharpen, resolution, noise, ghost, resave: of the recording and the file.
         strip: scalp and skull taken off, roughly.
@@ -155,6 +156,7 @@ class ImitateSettings:
     window: float = 0.3
     curve: float = 0.1
     inversion: float = 0.03
+    t2: float = 0.3
     bias: float = 0.3
     blur: float = 0.15
     sharpen: float = 0.1

@@ -21,6 +21,8 @@ Plane = NDArray[np.float32]
 Change = Callable[[Plane, NDArray[np.bool_], np.random.Generator], Plane]
 _AIR: Final = 0.05
 """Below this share of the brightest level a pixel is taken for air."""
+_ENOUGH: Final = 100
+"""Pixels that it takes to tell the levels of a tissue."""
 
 
 def imitate(
@@ -55,14 +57,23 @@ def imitate(
 
 def _skull(plane: Plane) -> NDArray[np.bool_] | None:
     """A rim of the head about as thick as scalp and skull; None where there is no head to speak of."""
-    bright = (cv2.GaussianBlur(plane, (0, 0), 3) > 2 * _AIR).astype(np.uint8)
-    side = len(plane)
-    head = cv2.morphologyEx(bright, cv2.MORPH_CLOSE, np.ones((side // 16, side // 16), np.uint8))
+    head = _closed(cv2.GaussianBlur(plane, (0, 0), 3) > 2 * _AIR, 16)
     if head.mean() < 0.2:
         return None
+    return np.asarray(_depth(head) < 0.16, np.bool_)
+
+
+def _closed(bright: NDArray[np.bool_], part: int) -> NDArray[np.uint8]:
+    """Holes filled that are narrower than a part of the side."""
+    kernel = np.ones((len(bright) // part, len(bright) // part), np.uint8)
+    return np.asarray(cv2.morphologyEx(bright.astype(np.uint8), cv2.MORPH_CLOSE, kernel), np.uint8)
+
+
+def _depth(head: NDArray[np.uint8]) -> Plane:
+    """How far in each pixel of the head lies: 0 outside and at the rim, 1 at the deepest."""
     framed = cv2.copyMakeBorder(head, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    depth = cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:-1, 1:-1]
-    return np.asarray(depth < 0.16 * depth.max(), np.bool_)
+    away = _float(np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:-1, 1:-1]))
+    return _float(away / max(float(away.max()), 1.0))
 
 
 def _as_it_is(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) -> Plane:  # noqa: ARG001 - a Change
@@ -99,6 +110,25 @@ def _inversion(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) 
         return plane
     low, high = np.quantile(levels, (0.05, 0.98))
     return _float(np.where(head, np.float32(low + high) - plane, plane))
+
+
+def _t2(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) -> Plane:
+    """A T1 slice with its tissues in T2's order: fluid brightest, white matter darkest, lesions bright.
+
+    Levels below white matter's are turned over, so fluid, oedema and necrosis shine; what takes up contrast
+    stays above it. Bone is as dark as fluid in T1 and dark in T2 too: the rim of the head keeps its order.
+    """
+    within = np.clip((_depth(_closed(head, 12)) - 0.12) / 0.1, 0, 1)
+    inner = _float(within * within * (3 - 2 * within))
+    levels = plane[inner > 0.5]
+    if levels.size < _ENOUGH:
+        return plane
+    fluid, white, top = np.quantile(levels, (rng.uniform(0.01, 0.06), rng.uniform(0.55, 0.8), 0.995))
+    white = max(white, fluid + 0.05)
+    dark, wet, lit = rng.uniform(0.12, 0.35), rng.uniform(0.75, 1.0), rng.uniform(0.5, 1.0)
+    turned = np.interp(plane, [0.0, fluid, white, max(top, white + 0.05), 2.0], [wet, wet, dark, lit, lit])
+    dimmed = plane * np.float32(rng.uniform(0.3, 1.0))
+    return _float(inner * turned + (1 - inner) * dimmed)
 
 
 def _bias(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) -> Plane:  # noqa: ARG001 - a Change
@@ -155,6 +185,7 @@ def _float(plane: NDArray[Any]) -> Plane:
 _CHANGES: Final[dict[str, Change]] = {
     "strip": _as_it_is,
     "inversion": _inversion,
+    "t2": _t2,
     "curve": _curve,
     "gamma": _gamma,
     "bias": _bias,
