@@ -35,7 +35,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "fill": "black",
         },
         "split": {"validation": 0.05, "calibration": 0.15, "test": 0.15},
-        "model": {"cut": "conv4_block5_out", "head": "evidence", "dense": 128, "dropout": 0.2},
+        "model": {"cut": "conv4_block5_out", "head": "evidence", "dense": 128, "dropout": 0.2, "highest": 8},
         "decide": {"calibration": "auto", "points": "all", "band": 0.03},
     },
     # Small and short: the demo and the tests draw phantoms and train this from nothing in seconds.
