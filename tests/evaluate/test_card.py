@@ -49,6 +49,23 @@ def test_it_says_what_the_bundle_says(full: Bundle) -> None:
     assert "None was looked at." in text
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "unsaid"),
+    [
+        ("original", "Frozen trunk: at most 20 epochs", "Stages"),
+        ("evidence", "the head alone 2 epochs at 0.001, with conv4 5 epochs at 0.0002", "Frozen trunk"),
+        ("evidence", "a logit a cell, mean of the 8 highest cells", "one logit"),
+        ("evidence", "The weights at the end: tuned phase", "Chosen by"),
+        ("evidence", "t2 0.3", "class weights"),
+    ],
+)
+def test_it_tells_the_training_that_was_done(tmp_path: Path, name: str, said: str, unsaid: str) -> None:
+    manifest = Manifest("x", "", "2026-01-01T00:00:00+00:00", "0.1", preset(name), lineage=LINEAGE)
+    text = card_text(manifest).split("## Training")[1].split("## ")[0]
+    assert said in text
+    assert unsaid not in text
+
+
 def test_looks_and_figures_change_the_card_and_no_hash(full: Bundle) -> None:
     first = write_card(full).read_text(encoding="utf-8")
     looked = full.count_look("test").record_metrics("test", {"sensitivity": plain_interval(RATE)})

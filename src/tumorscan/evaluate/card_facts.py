@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tumorscan.config import Settings
 from tumorscan.model.bundle import Manifest
 
 USE: Final = (
@@ -63,8 +64,21 @@ def preparation(manifest: Manifest) -> list[str]:
 def training(manifest: Manifest) -> list[str]:
     """How the network was trained and its weights chosen."""
     settings, chosen = manifest.settings, manifest.lineage.get("chosen", {})
+    staged = settings.model.head == "evidence"
+    lines = _evidence_training(settings) if staged else _two_phases(settings)
+    lines.append(f"- Augmentation of training pictures: {_settings(settings.augment)}.")
+    if chosen:
+        how = "The weights at the end" if staged else "Chosen by the AUC on the validation split"
+        lines.append(
+            f"- {how}: {chosen.get('phase')} phase, epoch {int(chosen.get('epoch', 0)) + 1}, validation AUC "
+            f"{float(chosen.get('val_auc', 0)):.3f}."
+        )
+    return lines
+
+
+def _two_phases(settings: Settings) -> list[str]:
     model, train = settings.model, settings.train
-    lines = [
+    return [
         f"- Network: {model.trunk}, dense {model.dense}, dropout {model.dropout:g}, one logit.",
         (
             f"- Frozen trunk: at most {train.frozen.epochs} epochs at {train.frozen.rate:g}; then the top "
@@ -74,14 +88,31 @@ def training(manifest: Manifest) -> list[str]:
             f"- Adam, batch {train.batch}, seed {train.seed}, "
             f"{'balanced' if train.class_weights else 'no'} class weights."
         ),
-        f"- Augmentation of training pictures: {_settings(settings.augment)}.",
     ]
-    if chosen:
-        lines.append(
-            f"- Chosen by the AUC on the validation split: {chosen.get('phase')} phase, epoch "
-            f"{int(chosen.get('epoch', 0)) + 1}, validation AUC {float(chosen.get('val_auc', 0)):.3f}."
+
+
+def _evidence_training(settings: Settings) -> list[str]:
+    model, evidence = settings.model, settings.evidence
+    gathered = f"mean of the {model.highest} highest" if model.highest else "smooth maximum of the"
+    stages = ", ".join(
+        f"{what} {stage.epochs} epochs at {stage.rate:g}"
+        for what, stage in (
+            ("the head alone", evidence.head),
+            (f"with {evidence.top}", evidence.upper),
+            ("all layers", evidence.whole),
         )
-    return lines
+        if stage.epochs
+    )
+    return [
+        (
+            f"- Network: {model.trunk} to {model.cut or 'its last layer'}, dense {model.dense}, dropout "
+            f"{model.dropout:g}, a logit a cell, {gathered} cells."
+        ),
+        f"- Stages of {evidence.pictures} examples an epoch: {stages}.",
+        f"- AdamW, batch {evidence.batch}, seed {evidence.seed}, weight decay {evidence.decay:g}.",
+        f"- Other scanners imitated, share of the pictures: {_settings(evidence.imitate)}.",
+        f"- Lesions that change places, share of the pictures: {_settings(evidence.moves)}.",
+    ]
 
 
 def _settings(settings: Any) -> str:
