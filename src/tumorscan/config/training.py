@@ -149,7 +149,7 @@ class EvidenceSettings:
     decay: float = 0.02
     averaging: float = 0.995
     image_weight: float = 0.3
-    cells: Literal["mean", "halves"] = "mean"
+    cells: Literal["mean", "halves"] = "halves"
     hardest: float = 0.05
     as_it_is: float = 0.0
     head: StageSettings = field(default_factory=lambda: StageSettings(2, 1e-3))
