@@ -34,7 +34,17 @@ def test_every_figure_of_the_shipped_bundle_is_shown(shipped, language):
         assert texts.percent(language, point.specificity.low).removesuffix(" %") in text
     for key, sets in shipped.metrics.items():
         for source in sets["sources"].values():
-            assert texts.number(language, source["figures"]["roc_auc"]["value"], 3) in text
+            # Of a source with one class only a share is known.
+            values = {
+                name: source["figures"][name]["value"]
+                for name in ("sensitivity", "specificity", "roc_auc", "ece")
+            }
+            assert any(value is not None for value in values.values())
+            for name, value in values.items():
+                share = name in {"sensitivity", "specificity"}
+                if value is not None:
+                    shown = texts.percent(language, value) if share else texts.number(language, value, 3)
+                    assert shown in text
             assert key.partition("sha256:")[2] in text
     assert "normal" not in text.lower()
 
