@@ -16,6 +16,7 @@ from pathlib import Path
 from tumorscan import load_detector, read_scan
 from tumorscan.atomic import atomic_write_text
 from tumorscan.config import SHIPPED
+from tumorscan.evaluate.card import write_card
 from tumorscan.model.bundle import read_bundle
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -32,6 +33,7 @@ def main() -> None:
         parser.error(f"{bundle.folder} lacks {' and '.join(missing)}: `make train-default` fits them")
     shutil.rmtree(SHIPPED)
     shutil.copytree(bundle.folder, SHIPPED)
+    write_card(read_bundle(SHIPPED))  # the run's own was written by the code of its day
     atomic_write_text(PINNED, _verdicts())
     print(f"{bundle.manifest.title} is shipped; its verdicts stand in {PINNED}")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tumorscan.config import preset
+from tumorscan.config import SHIPPED, preset
 from tumorscan.errors import EnvironmentProblem
 from tumorscan.evaluate.card import card_text, write_card
 from tumorscan.evaluate.checklists import CLAIM, TRIPOD_AI, answers
@@ -59,11 +59,16 @@ def test_it_says_what_the_bundle_says(full: Bundle) -> None:
         ("evidence", "t2 0.3", "class weights"),
     ],
 )
-def test_it_tells_the_training_that_was_done(tmp_path: Path, name: str, said: str, unsaid: str) -> None:
+def test_it_tells_the_training_that_was_done(name: str, said: str, unsaid: str) -> None:
     manifest = Manifest("x", "", "2026-01-01T00:00:00+00:00", "0.1", preset(name), lineage=LINEAGE)
     text = card_text(manifest).split("## Training")[1].split("## ")[0]
     assert said in text
     assert unsaid not in text
+
+
+def test_the_shipped_card_is_what_its_bundle_says_today() -> None:
+    shipped = read_bundle(SHIPPED)
+    assert (shipped.folder / "card.md").read_text(encoding="utf-8") == card_text(shipped.manifest)
 
 
 def test_looks_and_figures_change_the_card_and_no_hash(full: Bundle) -> None:
