@@ -10,7 +10,6 @@ keep an arm at a few minutes the trunk stays as it is (only the stage `head` tra
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
@@ -87,7 +86,7 @@ def main() -> None:
         settings = changed(preset("evidence"), (f"model.weights={given.weights}", *short, *arm.changes))
         sources = [given.data / name for name in SOURCES if name != arm.without]
         sources_experiment(sources, settings, folder, only=[UNSEEN])
-        done[arm.name] = HeldOut(**json.loads((folder / f"{UNSEEN}.json").read_text(encoding="utf-8")))
+        done[arm.name] = HeldOut.read(folder / f"{UNSEEN}.json")
         print(row(arm.name, done[arm.name], done[BASE]), flush=True)
 
 

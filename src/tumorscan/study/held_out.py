@@ -110,7 +110,7 @@ def run_fits(
             with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
                 result = pool.submit(held_out, fit, lesions, file.with_suffix("")).result()
             atomic_write_text(file, json.dumps(asdict(result)))
-        results[fit.name] = HeldOut(**json.loads(file.read_text(encoding="utf-8")))
+        results[fit.name] = HeldOut.read(file)
         for row in rows_of(fit.name, results[fit.name]):
             say(row.to_text())
     return results

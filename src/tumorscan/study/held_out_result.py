@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -44,6 +46,11 @@ class HeldOut:
     threshold: float
     verdicts: list[str]
     sources: list[str]
+
+    @classmethod
+    def read(cls, file: Path) -> HeldOut:
+        """What `run_fits` wrote."""
+        return cls(**json.loads(file.read_text(encoding="utf-8")))
 
     def of(self, source: str) -> HeldOut:
         """The part that comes from one source."""
