@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,17 @@ def test_a_file_outside_is_refused(tmp_path):
     made._rewrite(evil)
     with pytest.raises(BundleError, match="names a file outside the bundle"):
         read_bundle(made.folder)
+
+
+def test_what_an_older_bundle_does_not_record_was_off(tmp_path):
+    made = replace(manifest(), settings=preset("evidence"))
+    folder = write_bundle(tmp_path / "b", made, {WEIGHTS: b"numbers"}).folder
+    table = json.loads((folder / MANIFEST).read_text())
+    del table["sha256"], table["settings"]["model"]["highest"], table["settings"]["evidence"]["imitate"]["t2"]
+    (folder / MANIFEST).write_text(json.dumps({**table, "sha256": _digest(table)}))
+    read = read_bundle(folder).manifest.settings
+    assert (read.model.highest, read.evidence.imitate.t2) == (0, 0)
+    assert read.evidence.imitate.gamma == preset("evidence").evidence.imitate.gamma
 
 
 @pytest.mark.parametrize("changes", [{"temperature": None}, {"operating_points": ()}])

@@ -15,7 +15,15 @@ from tumorscan.config.pictures import (
     ReadLimits,
     StudyLimits,
 )
-from tumorscan.config.presets import PRESETS, changed, preset, read_settings, settings_from, to_toml
+from tumorscan.config.presets import (
+    PRESETS,
+    changed,
+    preset,
+    read_settings,
+    recorded_settings,
+    settings_from,
+    to_toml,
+)
 from tumorscan.config.settings import DecideSettings, Settings
 from tumorscan.config.tables import from_table, to_table
 from tumorscan.config.training import (
@@ -51,6 +59,7 @@ __all__ = [
     "from_table",
     "preset",
     "read_settings",
+    "recorded_settings",
     "settings_from",
     "to_table",
     "to_toml",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
+from tumorscan.config.pictures import ImitateSettings, MoveSettings
 from tumorscan.config.settings import Settings
 from tumorscan.config.tables import from_table, laid_over, to_table, value_of
 from tumorscan.errors import SettingsError
@@ -52,6 +54,16 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
+# What came into the recipe later, switched off.
+_LATER: dict[str, Any] = {
+    "model": {"highest": 0},
+    "evidence": {
+        "as_it_is": 0.0,
+        "moves": {one.name: 0.0 for one in fields(MoveSettings)},
+        "imitate": {one.name: 0.0 for one in fields(ImitateSettings)},
+    },
+}
+
 
 def preset(name: str) -> Settings:
     """Settings of a preset by name.
@@ -59,8 +71,6 @@ def preset(name: str) -> Settings:
     Raises:
         SettingsError: there is no such preset.
     """
-    if name not in PRESETS:
-        raise SettingsError(f"there is no preset {name!r}: choose one of {', '.join(PRESETS)}")
     return settings_from({"preset": name})
 
 
@@ -70,10 +80,23 @@ def settings_from(table: Mapping[str, Any]) -> Settings:
     Raises:
         SettingsError: an unknown preset or key, or a value of the wrong kind or out of range.
     """
+    return from_table(Settings, laid_over(_preset_table(table), table))
+
+
+def recorded_settings(table: Mapping[str, Any]) -> Settings:
+    """Settings that a bundle says it was made with: what it is silent on did not exist yet, so it was off.
+
+    Raises:
+        SettingsError: as `settings_from`.
+    """
+    return from_table(Settings, laid_over(laid_over(_preset_table(table), _LATER), table))
+
+
+def _preset_table(table: Mapping[str, Any]) -> dict[str, Any]:
     name = table.get("preset", "original")
     if not isinstance(name, str) or name not in PRESETS:
         raise SettingsError(f"there is no preset {name!r}: choose one of {', '.join(PRESETS)}")
-    return from_table(Settings, laid_over(PRESETS[name], table))
+    return PRESETS[name]
 
 
 def read_settings(path: Path) -> Settings:

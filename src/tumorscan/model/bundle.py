@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tumorscan.atomic import atomic_write_text
-from tumorscan.config import SHIPPED, Settings, settings_from, to_table
+from tumorscan.config import SHIPPED, Settings, recorded_settings, to_table
 from tumorscan.errors import BundleError, EnvironmentProblem, SettingsError
 from tumorscan.jsonable import interval_from, jsonable
 from tumorscan.types import Calibration, OperatingPoint, UncertainBand
@@ -274,7 +274,7 @@ def _from_json(text: str) -> Manifest:
         raise ValueError(f"schema {schema}, this tumorscan reads {SCHEMA}")
     if digest != _digest({"schema": schema, **table}):
         raise ValueError("its own SHA-256 differs")
-    table["settings"] = settings_from(table["settings"])
+    table["settings"] = recorded_settings(table["settings"])
     table["operating_points"] = tuple(_operating_point(point) for point in table["operating_points"])
     if table.get("calibration"):
         table["calibration"] = _calibration(table["calibration"])
