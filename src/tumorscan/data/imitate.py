@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tumorscan.config import ImitateSettings
+from tumorscan.data.plane import Plane, closed, smooth_step
 from tumorscan.prepare.grey import to_grey
 from tumorscan.types import Picture
 
-Plane = NDArray[np.float32]
 Change = Callable[[Plane, NDArray[np.bool_], np.random.Generator], Plane]
 _AIR: Final = 0.05
 """Below this share of the brightest level a pixel is taken for air."""
@@ -57,16 +57,10 @@ def imitate(
 
 def _skull(plane: Plane) -> NDArray[np.bool_] | None:
     """A rim of the head about as thick as scalp and skull; None where there is no head to speak of."""
-    head = _closed(cv2.GaussianBlur(plane, (0, 0), 3) > 2 * _AIR, 16)
+    head = closed(cv2.GaussianBlur(plane, (0, 0), 3) > 2 * _AIR, 16)
     if head.mean() < 0.2:
         return None
     return np.asarray(_depth(head) < 0.16, np.bool_)
-
-
-def _closed(bright: NDArray[np.bool_], part: int) -> NDArray[np.uint8]:
-    """Holes filled that are narrower than a part of the side."""
-    kernel = np.ones((len(bright) // part, len(bright) // part), np.uint8)
-    return np.asarray(cv2.morphologyEx(bright.astype(np.uint8), cv2.MORPH_CLOSE, kernel), np.uint8)
 
 
 def _depth(head: NDArray[np.uint8]) -> Plane:
@@ -118,8 +112,7 @@ def _t2(plane: Plane, head: NDArray[np.bool_], rng: np.random.Generator) -> Plan
     Levels below white matter's are turned over, so fluid, oedema and necrosis shine; what takes up contrast
     stays above it. Bone is as dark as fluid in T1 and dark in T2 too: the rim of the head keeps its order.
     """
-    within = np.clip((_depth(_closed(head, 12)) - 0.12) / 0.1, 0, 1)
-    inner = _float(within * within * (3 - 2 * within))
+    inner = smooth_step((_depth(closed(head, 12)) - 0.12) / 0.1)
     levels = plane[inner > 0.5]
     if levels.size < _ENOUGH:
         return plane

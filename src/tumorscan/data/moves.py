@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tumorscan.data.augment import Box
+from tumorscan.data.plane import Plane, closed, smooth_step
 from tumorscan.types import Picture
 
-Plane = NDArray[np.float32]
 _AIR: Final = 12.0
 _TRIES: Final = 12
 
@@ -99,8 +99,7 @@ def _grown(box: Box, by: float) -> Box:
 def _inner(picture: Picture) -> NDArray[np.bool_]:
     """The head without its rim: where a lesion can lie."""
     side = len(picture)
-    bright = (cv2.GaussianBlur(picture[..., 0], (0, 0), 3) > _AIR).astype(np.uint8)
-    head = cv2.morphologyEx(bright, cv2.MORPH_CLOSE, np.ones((side // 16, side // 16), np.uint8))
+    head = closed(cv2.GaussianBlur(picture[..., 0], (0, 0), 3) > _AIR, 16)
     return cv2.erode(head, np.ones((side // 10, side // 10), np.uint8)).astype(np.bool_)
 
 
@@ -130,8 +129,7 @@ def _laid(patch: Plane, box: Box, target: Picture) -> Pasted:
     away = _distance(box, side)
     ring = (away > 1.05) & (away < 1.45) & (plane > _AIR)
     level = _ratio(plane[ring], there[ring])
-    share = np.clip((1.12 - away) / 0.24, 0, 1).astype(np.float32)
-    share = share * share * (3 - 2 * share)
+    share = smooth_step((1.12 - away) / 0.24)
     mixed = plane + share * (np.clip(there * level, 0, 255) - plane)
     grey = np.rint(mixed).astype(np.uint8)
     return Pasted(cv2.merge([grey, grey, grey]).astype(np.uint8, copy=False), box)
