@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from served import in_thread
-
-ROOT = Path(__file__).resolve().parents[2] / "benchmarks"
-
-
-@pytest.fixture(autouse=True)
-def _on_path(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT))
 
 
 def server(status: int, chunked: bool = False):

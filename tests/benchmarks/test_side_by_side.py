@@ -34,9 +34,8 @@ else:
 
 
 @pytest.fixture(autouse=True)
-def _on_path(monkeypatch):
+def _peers_on_path(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "peers"))
-    monkeypatch.syspath_prepend(str(ROOT))
     yield
     for name in ("report", "score", "systems"):
         sys.modules.pop(name, None)

@@ -8,12 +8,6 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("pydicom")
-ROOT = Path(__file__).resolve().parents[2] / "benchmarks"
-
-
-@pytest.fixture(autouse=True)
-def _on_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT))
 
 
 @pytest.mark.slow
