@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tumorscan.detect.decide import confidence, threshold_for, verdict
+from tumorscan.detect.decide import confidence, percent, threshold_for, verdict
 from tumorscan.errors import DataError
 from tumorscan.types import Interval, OperatingPoint, Verdict
 
@@ -45,3 +45,11 @@ def test_verdict_and_confidence(probability, said, sure):
     point = OperatingPoint("screening", 0.3, 0.97, RATE, RATE, "test")
     assert verdict(probability, point) is said
     assert confidence(said, probability) == pytest.approx(sure)
+
+
+@pytest.mark.parametrize(
+    ("probability", "words"),
+    [(1.0, "over 99.9 %"), (0.9994, "99.9 %"), (0.5, "50.0 %"), (0.0006, "0.1 %"), (0.0, "under 0.1 %")],
+)
+def test_no_answer_is_certain(probability, words):
+    assert percent(probability) == words

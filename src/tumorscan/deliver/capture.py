@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from tumorscan.deliver.geometry import Placed
-from tumorscan.deliver.told import RESEARCH_USE, Told, percent, rates
-from tumorscan.detect.decide import wording
+from tumorscan.deliver.told import RESEARCH_USE, Told, rates
+from tumorscan.detect.decide import percent, wording
 from tumorscan.errors import require
 from tumorscan.types import Picture
 

@@ -16,8 +16,8 @@ from PIL import Image
 import tumorscan
 from tumorscan.deliver.pdf_plot import draw_curve, draw_icon, draw_scale
 from tumorscan.deliver.sheet import Sheet
-from tumorscan.deliver.told import RESEARCH_USE, percent
-from tumorscan.detect.decide import wording
+from tumorscan.deliver.told import RESEARCH_USE
+from tumorscan.detect.decide import percent, wording
 from tumorscan.errors import require
 from tumorscan.types import Picture
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 import tumorscan
 from tumorscan.deliver.evidence import Evidence
+from tumorscan.detect.decide import percent
 from tumorscan.detect.detector import Detector
 from tumorscan.jsonable import jsonable
 from tumorscan.model.bundle import Manifest
@@ -106,13 +107,6 @@ def meaning(probability: float | None, *, of_series: bool = False) -> str:
         f"{gathered} 100 pictures that get a probability of {percent(probability)}, {count} show a tumor, as "
         "far as new pictures are like those that the model was calibrated on."
     )
-
-
-def percent(probability: float) -> str:
-    """A probability for people: never 0 or 100 %, which no model knows."""
-    if probability >= 0.9995:
-        return "over 99.9 %"
-    return "under 0.1 %" if probability < 0.0005 else f"{100 * probability:.1f} %"
 
 
 def type_shares(finding: Finding, found: VolumeFinding | None) -> Mapping[str, float]:

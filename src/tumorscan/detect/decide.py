@@ -69,3 +69,10 @@ def confidence(said: Verdict, probability: float) -> float:
     if said is Verdict.CANNOT_SAY:
         return 100.0 * max(probability, 1.0 - probability)
     return 100.0 * (probability if said is Verdict.TUMOR else 1.0 - probability)
+
+
+def percent(probability: float) -> str:
+    """A probability for people: never 0 or 100 %, which no model knows."""
+    if probability >= 0.9995:
+        return "over 99.9 %"
+    return "under 0.1 %" if probability < 0.0005 else f"{100 * probability:.1f} %"
