@@ -95,7 +95,7 @@ def _evidence_training(settings: Settings) -> list[str]:
     model, evidence = settings.model, settings.evidence
     gathered = f"mean of the {model.highest} highest" if model.highest else "smooth maximum of the"
     stages = ", ".join(
-        f"{what} {stage.epochs} epochs at {stage.rate:g}"
+        f"{what} {stage.epochs} epoch{'' if stage.epochs == 1 else 's'} at {stage.rate:g}"
         for what, stage in (
             ("the head alone", evidence.head),
             (f"with {evidence.top}", evidence.upper),
