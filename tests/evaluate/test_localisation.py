@@ -16,7 +16,7 @@ from tumorscan.evaluate.localisation import (
     centre_map,
     compare_maps,
     located,
-    peak_of,
+    pixel_of,
     random_map,
 )
 
@@ -102,7 +102,7 @@ def test_the_random_map_finds_a_lesion_by_its_area() -> None:
 
 
 def test_the_centre_map_peaks_in_the_middle() -> None:
-    assert peak_of(centre_map((7, 7)), SIZE) == (32, 32)
+    assert pixel_of(centre_map((7, 7)), SIZE) == (32, 32)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tumorscan.detect.peak import peak_of
 from tumorscan.errors import BundleError
 from tumorscan.model.bundle import HEAD, Bundle
 from tumorscan.types import Frame, Verdict
@@ -74,7 +75,7 @@ class Explanation:
         evidence: float32, h x w, not negative. Behind a pooled head, Grad-CAM in units of the logit: how much
             each cell of the feature map pulled towards what was said; all zero where nothing did. Of an
             evidence head, how likely it takes each cell for tumor, 0..1, whatever was said.
-        peak: x and y of the strongest cell's centre, in pixels of the scan; None without evidence.
+        peak: x and y of the strongest place, in pixels of the scan; None without evidence. See `peak_of`.
         box: around the peak's neighbourhood with at least half of its evidence; None without evidence.
         full: evidence at the top of the colours; None: the strongest of this picture.
     """
@@ -147,7 +148,7 @@ def explain(
     evidence = evidence_for(said, feature_map, embedding, head)
     if not evidence.max() > 0:
         return Explanation(np.zeros_like(evidence), None, None)
-    return _explanation(evidence, frame)
+    return _explanation(evidence, peak_of(evidence), frame)
 
 
 def explain_cells(cells: Floats, frame: Frame) -> Explanation:
@@ -160,14 +161,13 @@ def explain_cells(cells: Floats, frame: Frame) -> Explanation:
     likely = np.exp(-np.logaddexp(np.float32(0), -cells[..., 0])).astype(np.float32)
     if not likely.max() > 0:
         return Explanation(likely, None, None, full=1.0)
-    return replace(_explanation(likely, frame), full=1.0)
+    return replace(_explanation(likely, peak_of(cells[..., 0]), frame), full=1.0)
 
 
-def _explanation(evidence: Floats, frame: Frame) -> Explanation:
-    height, width = evidence.shape
-    row, column = divmod(int(evidence.argmax()), width)
-    x, y = _on_scan(frame, (column + 0.5) / width, (row + 0.5) / height)
-    return Explanation(evidence, (x, y), _box(evidence, row, column, frame))
+def _explanation(evidence: Floats, peak: tuple[float, float], frame: Frame) -> Explanation:
+    down, across = peak
+    row, column = divmod(int(evidence.argmax()), evidence.shape[1])
+    return Explanation(evidence, _on_scan(frame, across, down), _box(evidence, row, column, frame))
 
 
 def _box(evidence: Floats, row: int, column: int, frame: Frame) -> Box:

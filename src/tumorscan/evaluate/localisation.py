@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tumorscan.detect.peak import peak_of
 from tumorscan.errors import DataError
 from tumorscan.evaluate import weighted
 from tumorscan.evaluate.intervals import group_bootstrap
@@ -33,7 +34,7 @@ class Located:
     """How well one map found one lesion; all are nan-free.
 
     Attributes:
-        peak_in: 1 where the strongest cell's centre lies in the lesion, else 0.
+        peak_in: 1 where the map's peak lies in the lesion, else 0.
         pointing: the same within `TOLERANCE` of it: the pointing game of Zhang et al. (2016).
         iou: of the map cut at half of its greatest value, with the lesion.
         iou_area: of the strongest pixels, as many as the lesion has; no scale of the map plays a part.
@@ -89,11 +90,10 @@ def located(evidence: Floats, lesion: Mask) -> Located:
     return _measured(evidence, lesion, peak=True)
 
 
-def peak_of(evidence: Floats, size: int) -> tuple[int, int]:
-    """Row and column of the pixel, in a picture of `size`, under the strongest cell's centre."""
-    height, width = evidence.shape
-    row, column = divmod(int(evidence.argmax()), width)
-    return int((row + 0.5) / height * size), int((column + 0.5) / width * size)
+def pixel_of(evidence: Floats, size: int) -> tuple[int, int]:
+    """Row and column of the pixel, in a picture of `size`, at the map's peak."""
+    down, across = peak_of(evidence)
+    return min(int(down * size), size - 1), min(int(across * size), size - 1)
 
 
 def random_map(shape: tuple[int, int], rng: np.random.Generator) -> Floats:
@@ -123,7 +123,7 @@ def _measured(evidence: Floats, lesion: Mask, *, peak: bool) -> Located:
     for_tumor = np.maximum(spread, 0)
     total = float(for_tumor.sum())
     mass = float(for_tumor[lesion].sum()) / total if total > 0 else 0.0
-    row, column = peak_of(evidence, size)
+    row, column = pixel_of(evidence, size)
     # Distance of every pixel to the nearest one of the lesion.
     away = cv2.distanceTransform((~lesion).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     top = float(for_tumor.max())

@@ -16,7 +16,7 @@ from tumorscan.data.records import Record
 from tumorscan.detect.detector import Detector, load_detector
 from tumorscan.errors import DataError, SettingsError
 from tumorscan.evaluate.blanking import Blanking, blanked, place_around, places_elsewhere, summed_up
-from tumorscan.evaluate.localisation import Located, centre_map, compare_maps, located, peak_of, random_map
+from tumorscan.evaluate.localisation import Located, centre_map, compare_maps, located, pixel_of, random_map
 from tumorscan.read import read_scan
 from tumorscan.study.localisation_report import write_localisation
 from tumorscan.study.localisation_result import Found, Localisation, Part
@@ -119,7 +119,7 @@ class _Look:
         if np.ptp(evidence) == 0:
             return None
         size = prepared.pixels.shape[0]
-        peak = place_around(*peak_of(evidence, size), size)
+        peak = place_around(*pixel_of(evidence, size), size)
         places = places_elsewhere(prepared.pixels, peak, rng)
         if not places:
             return None
