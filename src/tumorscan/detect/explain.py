@@ -8,10 +8,7 @@ d logit / d map[y, x, c] = (K @ (out * [e @ K + b > 0]))[c] / (h w).
 
 from __future__ import annotations
 
-import io
-import zipfile
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +17,6 @@ from tumorscan.detect.peak import peak_of
 from tumorscan.errors import BundleError
 from tumorscan.model.bundle import HEAD, Bundle
 from tumorscan.types import Frame, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Floats = NDArray[np.float32]
 # The region around the peak ends where the evidence falls to this share of it: the half-width of optics.
@@ -96,20 +90,16 @@ def read_head(bundle: Bundle) -> PooledHead:
     Raises:
         BundleError: the bundle was never exported, or its head is damaged.
     """
-    path = bundle.folder / HEAD
     if HEAD not in bundle.manifest.files:
         raise BundleError(
             f"{bundle.folder}: holds no {HEAD} to explain answers with: `tumorscan export` writes it"
         )
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            return PooledHead(**_floats(arrays))
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        raise BundleError(f"{path}: not the head of a network ({error}): export the bundle anew") from error
-
-
-def _floats(arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, Floats]:
-    return {name: np.asarray(values, np.float32) for name, values in arrays.items()}
+    return bundle.part(
+        HEAD,
+        lambda arrays: PooledHead(**{name: np.asarray(one, np.float32) for name, one in arrays.items()}),
+        "not the head of a network",
+        "export the bundle anew",
+    )
 
 
 def evidence_for(said: Verdict, feature_map: Floats, embedding: Floats, head: PooledHead) -> Floats:

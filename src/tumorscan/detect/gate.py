@@ -14,7 +14,6 @@ scanner and the contrast alone lets new kinds in; their sum does neither.
 from __future__ import annotations
 
 import io
-import zipfile
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -146,9 +145,9 @@ def read_gate(bundle: Bundle) -> Gate | None:
     """
     if GATE not in bundle.manifest.files:
         return None
-    path = bundle.folder / GATE
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            return Gate(**{name: np.asarray(arrays[name], np.float32) for name in arrays.files})
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, BundleError) as error:
-        raise BundleError(f"{path}: not a gate ({error}): `tumorscan gate --fit` writes it anew") from error
+    return bundle.part(
+        GATE,
+        lambda arrays: Gate(**{name: np.asarray(one, np.float32) for name, one in arrays.items()}),
+        "not a gate",
+        "`tumorscan gate --fit` writes it anew",
+    )

@@ -10,10 +10,9 @@ It knows the types of its training and no other: any other tumor looks like one 
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -199,10 +198,10 @@ def read_types(bundle: Bundle) -> TypeModel | None:
     """
     if TYPES not in bundle.manifest.files:
         return None
-    path = bundle.folder / TYPES
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            numbers = {one: np.asarray(arrays[one], np.float32) for one in arrays.files if one != "names"}
-            return TypeModel(names=tuple(map(str, arrays["names"])), **numbers)
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, BundleError) as error:
-        raise BundleError(f"{path}: no tumor types ({error}): {_AGAIN}") from error
+    return bundle.part(TYPES, _type_model, "no tumor types", _AGAIN)
+
+
+def _type_model(arrays: Mapping[str, NDArray[Any]]) -> TypeModel:
+    names = tuple(map(str, arrays["names"]))
+    numbers = {name: np.asarray(one, np.float32) for name, one in arrays.items() if name != "names"}
+    return TypeModel(names=names, **numbers)

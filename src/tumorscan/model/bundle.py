@@ -7,13 +7,18 @@ and nothing in it can run code: weights are plain arrays, the network is rebuilt
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping
+import zipfile
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tumorscan.atomic import atomic_write_text
 from tumorscan.config import SHIPPED, Settings, recorded_settings, to_table
@@ -21,6 +26,7 @@ from tumorscan.errors import BundleError, EnvironmentProblem, SettingsError
 from tumorscan.jsonable import interval_from, jsonable
 from tumorscan.types import Calibration, OperatingPoint, UncertainBand
 
+T = TypeVar("T")
 SCHEMA = 1
 MANIFEST = "bundle.json"
 WEIGHTS = "weights.npz"
@@ -113,6 +119,25 @@ class Bundle:
             f"{self.folder}: there is no operating point {operating_point!r}: "
             f"choose one of {', '.join(point.name for point in points)}"
         )
+
+    def part(self, name: str, make: Callable[[Mapping[str, NDArray[Any]]], T], wrong: str, again: str) -> T:
+        """What one of the bundle's .npz files holds.
+
+        Args:
+            name: of the file.
+            make: makes it of the file's arrays, by name.
+            wrong: what is to be said of a damaged file.
+            again: how it is written anew.
+
+        Raises:
+            BundleError: the file is damaged.
+        """
+        path = self.folder / name
+        try:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+                return make(dict(arrays))
+        except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, BundleError) as error:
+            raise BundleError(f"{path}: {wrong} ({error}): {again}") from error
 
     def count_look(self, test_set: str) -> Bundle:
         """Record that a test set was opened; returns the bundle as it now stands on disk."""
