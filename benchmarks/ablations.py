@@ -67,7 +67,7 @@ def main() -> None:
     """Train what is missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--weights", required=True, help="of the trunk")
+    parser.add_argument("--weights", type=Path, required=True, help="of the trunk")
     parser.add_argument("--out", type=Path, required=True, help="folder of the study")
     parser.add_argument("--arms", nargs="+", default=[arm.name for arm in ARMS], help="these only")
     parser.add_argument("--whole", action="store_true", help="all stages of the training: 20 minutes an arm")
@@ -76,14 +76,14 @@ def main() -> None:
     unknown = set(given.arms) - {arm.name for arm in ARMS}
     if unknown:
         parser.error(f"there is no arm {', '.join(sorted(unknown))}: {', '.join(arm.name for arm in ARMS)}")
-    short = () if given.whole else SHORT
+    always = (f"model.weights={given.weights.resolve()}", *(() if given.whole else SHORT))
     print(
         "| arm | AUC | specificity at a sensitivity of 0.97 | AUC, against the first row |\n|---|---|---|---|"
     )
     done: dict[str, HeldOut] = {}
     for arm in chosen:
         folder = given.out / arm.name.replace(" ", "-").replace(",", "")
-        settings = changed(preset("evidence"), (f"model.weights={given.weights}", *short, *arm.changes))
+        settings = changed(preset("evidence"), (*always, *arm.changes))
         sources = [given.data / name for name in SOURCES if name != arm.without]
         sources_experiment(sources, settings, folder, only=[UNSEEN])
         done[arm.name] = HeldOut.read(folder / f"{UNSEEN}.json")
