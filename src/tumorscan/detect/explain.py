@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tumorscan.detect.peak import peak_of
 from tumorscan.errors import BundleError
-from tumorscan.model.bundle import HEAD, Bundle
+from tumorscan.model.bundle import HEAD, Bundle, floats
 from tumorscan.types import Frame, Verdict
 
 Floats = NDArray[np.float32]
@@ -96,7 +96,7 @@ def read_head(bundle: Bundle) -> PooledHead:
         )
     return bundle.part(
         HEAD,
-        lambda arrays: PooledHead(**{name: np.asarray(one, np.float32) for name, one in arrays.items()}),
+        lambda arrays: PooledHead(**floats(arrays)),
         "not the head of a network",
         "export the bundle anew",
     )

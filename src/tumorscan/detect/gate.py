@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tumorscan.detect.plain import plain_reasons
 from tumorscan.errors import BundleError
-from tumorscan.model.bundle import GATE, Bundle
+from tumorscan.model.bundle import GATE, Bundle, floats
 from tumorscan.types import Scan
 
 Floats = NDArray[np.float32]
@@ -147,7 +147,7 @@ def read_gate(bundle: Bundle) -> Gate | None:
         return None
     return bundle.part(
         GATE,
-        lambda arrays: Gate(**{name: np.asarray(one, np.float32) for name, one in arrays.items()}),
+        lambda arrays: Gate(**floats(arrays)),
         "not a gate",
         "`tumorscan gate --fit` writes it anew",
     )

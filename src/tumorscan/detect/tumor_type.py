@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tumorscan.errors import BundleError
-from tumorscan.model.bundle import TYPES, Bundle
+from tumorscan.model.bundle import TYPES, Bundle, floats
 from tumorscan.types import Finding, Scores
 
 Floats = NDArray[np.float32]
@@ -202,6 +202,5 @@ def read_types(bundle: Bundle) -> TypeModel | None:
 
 
 def _type_model(arrays: Mapping[str, NDArray[Any]]) -> TypeModel:
-    names = tuple(map(str, arrays["names"]))
-    numbers = {name: np.asarray(one, np.float32) for name, one in arrays.items() if name != "names"}
-    return TypeModel(names=names, **numbers)
+    numbers = floats({name: values for name, values in arrays.items() if name != "names"})
+    return TypeModel(names=tuple(map(str, arrays["names"])), **numbers)

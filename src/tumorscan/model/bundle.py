@@ -155,6 +155,11 @@ class Bundle:
         return Bundle(self.folder, manifest)
 
 
+def floats(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+    """Arrays by name as float32; a ValueError where one holds no numbers."""
+    return {name: np.asarray(values, np.float32) for name, values in arrays.items()}
+
+
 def write_bundle(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
     """Write a bundle beside its place and move it in; an older one there survives any failure.
 

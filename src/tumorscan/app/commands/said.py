@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 def answer_line(answer: Finding | UnreadableScan) -> str:
     """Of a picture, or of a volume as a whole; a second line has the hint at the tumor's type."""
-    from tumorscan.detect.decide import confidence, percent, wording
+    from tumorscan.detect.decide import percent, wording
     from tumorscan.detect.tumor_type import hint_text
     from tumorscan.types import Verdict
 
     if isinstance(answer, UnreadableScan):
         return f"{answer.file}: ERROR {answer.cause}"
-    if answer.probability is None:
+    if answer.probability is None or answer.confidence is None:
         return f"{answer.file}: {answer.verdict} ({'; '.join(answer.reasons)})"
     if answer.verdict is Verdict.CANNOT_SAY:
         return f"{answer.file}: {wording(answer.verdict)}, p(tumor) {answer.probability:.3f}"
-    sure = percent(confidence(answer.verdict, answer.probability) / 100)
+    sure = percent(answer.confidence / 100)
     said = f"{answer.file}: {answer.verdict} ({sure}), p(tumor) {answer.probability:.3f}"
     hint = hint_text(answer)
     return f"{said}\n  {hint}" if hint else said
