@@ -13,7 +13,7 @@ from tumorscan.errors import DataError
 TABLE = """\
 file,label,patient,fold,plane
 0.png,tumor,p1,5,axial
-1.png,no,p1,5,coronal
+1.png,no,p1,5,cor
 2.png,tumor,p2,4,axial
 gone.png,no,p3,5,
 3.png,no,p4,5,

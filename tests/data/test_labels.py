@@ -1,10 +1,10 @@
-"""Names of folders to labels."""
+"""Names of folders to labels, of planes to planes."""
 
 from __future__ import annotations
 
 import pytest
 
-from tumorscan.data.labels import ALLOWED, NAMES, label_from_folders, label_of
+from tumorscan.data.labels import ALLOWED, NAMES, label_from_folders, label_of, plane_of
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,16 @@ def test_every_allowed_name_of_the_messages_is_one() -> None:
 )
 def test_nearest_folder_counts(inner: tuple[str, ...], outer: str, label: str | None) -> None:
     assert label_from_folders(inner, outer) == label
+
+
+@pytest.mark.parametrize(
+    ("name", "plane"),
+    [
+        *[(name, "axial") for name in ("axial", "AX", " Ax T1 ", "transverse", "transaxial")],
+        *[(name, "coronal") for name in ("cor", "Coronal", "COR T1")],
+        *[(name, "sagittal") for name in ("sag", "Sagittal", "SAG")],
+        *[(name, name) for name in ("", "oblique", "3D")],
+    ],
+)
+def test_plane_of(name: str, plane: str) -> None:
+    assert plane_of(name) == plane

@@ -1,4 +1,4 @@
-"""What people call the two classes, and how a folder or a csv says which one a picture is."""
+"""What people call the two classes and the planes, and how a folder or a csv says which one a picture is."""
 
 from __future__ import annotations
 
@@ -56,3 +56,15 @@ def label_from_folders(inner: Iterable[str], outer: str) -> Label | None:
         if label is not None:
             return label
     return None if outer.strip() in {"0", "1"} else label_of(outer)
+
+
+def plane_of(name: str) -> str:
+    """The plane that a csv's value means: axial, coronal, sagittal; any other word stays as it is.
+
+    ``"sag"``, ``"Sagittal"`` and ``"SAG T1"`` are one plane; transverse is axial.
+    """
+    name = name.strip()
+    return next((plane for plane, words in _PLANES.items() if name.casefold().startswith(words)), name)
+
+
+_PLANES: Final = {"axial": ("ax", "trans"), "coronal": ("cor",), "sagittal": ("sag",)}

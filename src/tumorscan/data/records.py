@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from tumorscan.data.groups import NearLink
-from tumorscan.data.labels import LABELS
+from tumorscan.data.labels import LABELS, plane_of
 from tumorscan.data.table import relative_name, resolved_name
 from tumorscan.errors import DataError
 from tumorscan.types import Label, Picture
@@ -32,7 +32,7 @@ class Record:
         mode: Pillow's mode of the stored pixels.
         format: PNG, JPEG, BMP, TIFF or WEBP, by content.
         file_bytes: size of the file in bytes.
-        plane: axial, coronal, sagittal ... as the csv says; empty if not known.
+        plane: axial, coronal or sagittal, another word as the csv says it; empty if not known.
     """
 
     file: Path
@@ -144,7 +144,7 @@ def from_row(row: Mapping[str, str], path: Path, line: int, folder: Path) -> Rec
         width=int(row["width"]),
         height=int(row["height"]),
         file_bytes=int(row["file_bytes"]),
-        plane=row.get("plane", ""),
+        plane=plane_of(row.get("plane", "")),
         **{name: row[name] for name in ("pixels_sha256", "group", "source", "patient", "mode", "format")},
     )
 

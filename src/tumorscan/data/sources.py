@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tumorscan.data.labels import ALLOWED, label_from_folders, label_of
+from tumorscan.data.labels import ALLOWED, label_from_folders, label_of, plane_of
 from tumorscan.data.records import Skipped
 from tumorscan.data.table import read_table
 from tumorscan.errors import DataError
@@ -115,7 +115,7 @@ def _list_csv(path: Path, where: Mapping[str, str]) -> list[Listed]:
                 patient=row.get("patient", "").strip(),
                 # A catalog's groups span its sources, and two csv files may both have a group "1".
                 group=f"{path.resolve()}\n{group}" if group else "",
-                plane=row.get("plane", "").strip(),
+                plane=plane_of(row.get("plane", "")),
             )
         )
     return listed
