@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tumorscan.errors import DataError
 from tumorscan.types import OperatingPoint, UncertainBand, Verdict
+
+SHOWN: Final = 0.0005
+"""What would be shown as 0.0 % is said in words, and so is what would be shown as 100.0 %."""
 
 
 def threshold_for(probabilities: NDArray[np.float64], labels: NDArray[np.int64], sensitivity: float) -> float:
@@ -73,6 +78,6 @@ def confidence(said: Verdict, probability: float) -> float:
 
 def percent(probability: float) -> str:
     """A probability for people: never 0 or 100 %, which no model knows."""
-    if probability >= 0.9995:
+    if probability >= 1 - SHOWN:
         return "over 99.9 %"
-    return "under 0.1 %" if probability < 0.0005 else f"{100 * probability:.1f} %"
+    return "under 0.1 %" if probability < SHOWN else f"{100 * probability:.1f} %"
