@@ -4,7 +4,8 @@
 
 Every arm is the preset `evidence` with one thing changed, trained without Kaggle253 and tested on it. To
 keep an arm at a few minutes the trunk stays as it is (only the stage `head` trains, in bfloat16), unless
---whole is given. What is done is not done again, so it can be stopped, and given more arms later.
+--whole is given; `--set prepare.frame.size=160` makes it three. What is done is not done again, so it can
+be stopped, and given more arms later.
 """
 
 from __future__ import annotations
@@ -70,13 +71,14 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True, help="of the trunk")
     parser.add_argument("--out", type=Path, required=True, help="folder of the study")
     parser.add_argument("--arms", nargs="+", default=[arm.name for arm in ARMS], help="these only")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of every arm")
     parser.add_argument("--whole", action="store_true", help="all stages of the training: 20 minutes an arm")
     given = parser.parse_args()
     chosen = [arm for arm in ARMS if arm.name in {BASE, *given.arms}]
     unknown = set(given.arms) - {arm.name for arm in ARMS}
     if unknown:
         parser.error(f"there is no arm {', '.join(sorted(unknown))}: {', '.join(arm.name for arm in ARMS)}")
-    always = (f"model.weights={given.weights.resolve()}", *(() if given.whole else SHORT))
+    always = (f"model.weights={given.weights.resolve()}", *(() if given.whole else SHORT), *given.set)
     print(
         "| arm | AUC | specificity at a sensitivity of 0.97 | AUC, against the first row |\n|---|---|---|---|"
     )
