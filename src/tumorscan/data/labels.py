@@ -27,6 +27,9 @@ ALLOWED: Final = (
 )
 """For messages: the names that count, the commonest ones."""
 
+_PLANES: Final = {"axial": ("ax", "trans"), "coronal": ("cor",), "sagittal": ("sag",)}
+"""How the words for each plane begin."""
+
 
 def _plain(name: str) -> str:
     return "".join(c for c in name.casefold() if c not in " -_")
@@ -65,6 +68,3 @@ def plane_of(name: str) -> str:
     """
     name = name.strip()
     return next((plane for plane, words in _PLANES.items() if name.casefold().startswith(words)), name)
-
-
-_PLANES: Final = {"axial": ("ax", "trans"), "coronal": ("cor",), "sagittal": ("sag",)}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tumorscan.errors import DataError
 from tumorscan.types import OperatingPoint, UncertainBand, Verdict
 
-SHOWN: Final = 0.0005
+LEAST_SHOWN: Final = 0.0005
 """What would be shown as 0.0 % is said in words, and so is what would be shown as 100.0 %."""
 
 
@@ -78,6 +78,6 @@ def confidence(said: Verdict, probability: float) -> float:
 
 def percent(probability: float) -> str:
     """A probability for people: never 0 or 100 %, which no model knows."""
-    if probability >= 1 - SHOWN:
+    if probability >= 1 - LEAST_SHOWN:
         return "over 99.9 %"
-    return "under 0.1 %" if probability < SHOWN else f"{100 * probability:.1f} %"
+    return "under 0.1 %" if probability < LEAST_SHOWN else f"{100 * probability:.1f} %"

@@ -9,7 +9,7 @@ from typing import Final
 from tumorscan.app.page.texts.de import DE
 from tumorscan.app.page.texts.en import EN
 from tumorscan.app.page.texts.lower import german
-from tumorscan.detect.decide import SHOWN
+from tumorscan.detect.decide import LEAST_SHOWN
 
 LANGUAGES: Final = ("en", "de")
 _CODE: Final = re.compile(r"`([^`]+)`")
@@ -59,9 +59,9 @@ def percent(language: str, share: float, digits: int = 1) -> str:
 
 def chance(language: str, probability: float) -> str:
     """A probability for people: never 0 or 100 %, which no model knows."""
-    if probability >= 1 - SHOWN:
+    if probability >= 1 - LEAST_SHOWN:
         return say(language, "over", value=percent(language, 0.999))
-    if probability < SHOWN:
+    if probability < LEAST_SHOWN:
         return say(language, "under", value=percent(language, 0.001))
     return percent(language, probability)
 
