@@ -31,6 +31,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tumorscan"))
 DATA = Path(os.environ.get("TUMORSCAN_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """No name of a test from bytes: a zip holds the time it was made, and the workers must find the same names."""
+    return f"{argname}-{len(val)}-bytes" if isinstance(val, bytes) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if DATA.is_dir():
         return
