@@ -5,6 +5,9 @@ BIN    := $(VENV)/bin
 SHELL  := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 
+# Images often forbid Python to keep what it compiled; each process of the tests would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help env demo train-default test test-fast lint types contracts check bench peers docs-check lock clean
 
@@ -16,7 +19,7 @@ env: $(VENV)/.installed ## the environment, from the lock
 $(VENV)/.installed: requirements/dev.txt requirements/bootstrap.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bootstrap.txt
-	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements/dev.txt \
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes requirements/dev.txt \
 	  || $(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --offline --editable . \
 	  || $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
