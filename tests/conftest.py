@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tumorscan.detect.detector import Detector
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -55,6 +57,25 @@ def data_dir() -> Path:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(1)
+
+
+@pytest.fixture(scope="module")
+def without_graphs() -> Iterator[None]:
+    """Keras takes each step as it comes: to build the graph of a step takes longer than a test's few steps."""
+    tensorflow = pytest.importorskip("tensorflow")
+    tensorflow.config.run_functions_eagerly(True)
+    yield
+    tensorflow.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def with_graphs() -> Iterator[None]:
+    """In a module `without_graphs`: this test trains as users do."""
+    tensorflow = pytest.importorskip("tensorflow")
+    before = tensorflow.config.functions_run_eagerly()
+    tensorflow.config.run_functions_eagerly(False)
+    yield
+    tensorflow.config.run_functions_eagerly(before)
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,8 @@ keras = pytest.importorskip("keras")
 from tumorscan.model.evidence import _BEFORE, EvidenceTraining  # noqa: E402 - behind the skip
 from tumorscan.model.halve import halve, halved  # noqa: E402 - behind the skip
 
+pytestmark = pytest.mark.usefixtures("without_graphs")
+
 MODEL = ModelSettings(trunk="Small", weights="none", head="evidence", dense=8)
 SHORT = EvidenceSettings(
     pictures=8,
@@ -65,7 +67,7 @@ def _training(state, settings=SHORT, network=None, **more) -> EvidenceTraining:
 
 
 @pytest.fixture(scope="module")
-def unbroken(tmp_path_factory):
+def unbroken(without_graphs, tmp_path_factory):
     """The weights and history of a training that nobody killed."""
     training = _training(Checkpoints(tmp_path_factory.mktemp("whole")))
     history = training.run()
@@ -77,6 +79,7 @@ def _differ(first, second) -> set[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("with_graphs")
 def test_the_stages_train_what_they_should() -> None:
     seen: list[tuple[str, dict]] = []
 

@@ -9,6 +9,7 @@ import pytest
 
 from tumorscan.config import PhaseSettings, Settings, preset
 from tumorscan.data.phantom import write_phantoms
+from tumorscan.evaluate import controls
 from tumorscan.study.run import train_run
 
 
@@ -31,6 +32,13 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("phantoms")
     write_phantoms(folder, 60, 3, size=96, plain=True)
     return folder
+
+
+@pytest.fixture
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The controls of a test that is about something else: a forest of a hundred trees takes a third of a second."""
+    monkeypatch.setattr(controls, "_TREES", 5)
+    monkeypatch.setattr(controls, "_TREES_OF_CHANCE", 2)
 
 
 @pytest.fixture(scope="session")

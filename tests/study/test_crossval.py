@@ -19,6 +19,8 @@ from tumorscan.study.crossval import Repeats, cross_validate
 from tumorscan.study.crossval_report import report_crossval
 from tumorscan.study.leak_experiment import leak_experiment
 
+pytestmark = pytest.mark.usefixtures("without_graphs")
+
 
 @pytest.fixture(scope="module")
 def recipe(short_settings):
@@ -29,7 +31,7 @@ def recipe(short_settings):
 
 
 @pytest.fixture(scope="module")
-def validated(phantoms, recipe, tmp_path_factory):
+def validated(without_graphs, phantoms, recipe, tmp_path_factory):
     folder = tmp_path_factory.mktemp("crossval")
     return cross_validate(Repeats([phantoms], recipe, folder, 1, 3)), folder
 
@@ -47,6 +49,7 @@ def test_every_picture_is_predicted_once_a_repeat(validated):
     assert not (folder / "features").exists()
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_report(validated, recipe):
     result, folder = validated
     summary = report_crossval(result, recipe, folder)
@@ -150,6 +153,7 @@ def test_shared_features_change_nothing(recipe, rng, tmp_path):
 
 @pytest.mark.slow
 def test_fits_in_other_processes_are_the_same_fits(validated, phantoms, recipe, tmp_path, monkeypatch):
+    """Those build graphs, and end where the steps alone do."""
     monkeypatch.setattr(fits_module, "FITS_PER_PROCESS", 2)
     apart = cross_validate(Repeats([phantoms], recipe, tmp_path, 1, 3))
     np.testing.assert_allclose(apart.probabilities, validated[0].probabilities, atol=0.02)

@@ -276,8 +276,9 @@ def test_train_evidence_end_to_end(tmp_path, capsys) -> None:
     parity = json.loads((run / "bundle" / "parity.json").read_text())
     assert all(row["largest"] < 1e-3 for row in parity["fp32"])
     assert 0 <= answer["threshold"] <= 1
-    # Its training goes on in another run.
+    # Its training goes on in another run, of one stage.
     more = ["--weights", str(run / "bundle" / "weights.npz")]
+    more += ["--set", "evidence.head.epochs=0", "--set", "evidence.upper.epochs=0"]
     again = [one for one in SHORT if one not in {"--weights", "none"}]
     assert main(["train", str(table), "--out", str(tmp_path / "more"), *again, *more]) == 0
     assert main(["predict", str(next(iter(chosen))), "--model", str(run), "--json"]) == 0

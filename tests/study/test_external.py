@@ -63,6 +63,7 @@ def fails(capsys: pytest.CaptureFixture[str], code: int, *arguments: object) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_trees")
 def test_one_source_with_both_classes(bundle: Path, table: Path) -> None:
     table.write_text("\n".join(line for line in table.read_text().splitlines() if ",b," not in line) + "\n")
     result = evaluate_external(Trial(bundle.parent, [table]))
@@ -298,6 +299,7 @@ def test_controls_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_trees")
 def test_controls_do_not_depend_on_the_order(table: Path) -> None:
     records = build_catalog([table]).records
     assert control_records(records) == control_records(records[::-1])

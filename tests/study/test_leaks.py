@@ -232,6 +232,7 @@ def test_evaluate_refuses_a_test_that_training_has_seen(leaking_run, capsys):
     assert read_bundle(leaking_run).manifest.looks == looks, "a refusal is no look"
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_evaluate_says_so_on_the_first_line(leaking_run):
     assert main(["evaluate", str(leaking_run), "--allow-leaks", "--json"]) == 0
     page = (leaking_run / "report" / "report.html").read_text(encoding="utf-8")

@@ -104,6 +104,7 @@ def test_a_killed_run_goes_on(phantoms, phantom_run, short_settings, tmp_path, m
     )
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_evaluate_writes_everything(phantom_run):
     before = read_bundle(phantom_run).manifest.looks.get("test", 0)
     result = evaluate_run(phantom_run)
