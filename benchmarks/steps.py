@@ -1,11 +1,11 @@
-"""A training step's cost: float32, bfloat16, XLA, for all layers and for conv4; and its wait for data.
+"""A training step's cost: float32, bfloat16, XLA, all layers and conv4; its wait for data; freed memory kept.
 
     python benchmarks/steps.py [--size 224] [--batch 16] [--steps 6] [--turns 3] [--write]
 
 The network is ResNet50V2 to the end of conv4 with one logit a cell, its norms in inference mode: what the
 preset `evidence` trains. The variants take turns. Then it trains from a `PyDataset` of stored feature maps,
 and of pictures that are augmented on the way, each against one batch held in memory: the difference is the
-wait.
+wait. Last, all layers again before and after `keep_freed_memory`, which a process cannot take back.
 """
 
 from __future__ import annotations
@@ -30,26 +30,25 @@ from tqdm import tqdm
 from tumorscan.config import AugmentSettings
 from tumorscan.data.batches import augmented_view
 from tumorscan.model.features import feature_batches, slices
+from tumorscan.model.heap import keep_freed_memory
 
 CUT, TOP = "conv4_block5_out", "conv4"
 VARIANTS = {"float32": ("float32", False), "bfloat16": ("mixed_bfloat16", False), "XLA": ("float32", True)}
 
 
 def main() -> None:
-    """Measure, print two tables, and write them if asked."""
+    """Measure, print three tables, and write them if asked."""
     options = _options()
     rng = np.random.default_rng(1)
-    text = "\n".join([*_step_table(options, rng), "", *_wait_table(options, rng)])
+    tables = (_step_table, _wait_table, _heap_table)
+    text = "\n\n".join("\n".join(table(options, rng)) for table in tables)
     print(text)
     if options.write:
         write_block("steps", text)
 
 
 def _step_table(options: argparse.Namespace, rng: np.random.Generator) -> list[str]:
-    shape = (options.batch, options.size, options.size, 3)
-    pictures = rng.integers(0, 256, shape).astype(np.float32)
-    cells = options.size // 16
-    targets = np.zeros((options.batch, cells, cells, 1), np.float32)
+    pictures, targets = _batch(options, rng)
     lines = ["| what trains | computed in | ms a picture (10..90 %) | of float32 |", "|---|---|---|---|"]
     for what, only in (("all layers", ""), ("conv4 alone", TOP)):
         trainers = {name: build(options, only, *how) for name, how in VARIANTS.items()}
@@ -61,6 +60,31 @@ def _step_table(options: argparse.Namespace, rng: np.random.Generator) -> list[s
         keras.backend.clear_session()
     about = f"{options.size} px, batch {options.batch}, {options.turns} turns of {options.steps} steps"
     return [*lines, "", f"{about}; {machine()}."]
+
+
+def _heap_table(options: argparse.Namespace, rng: np.random.Generator) -> list[str]:
+    batch = _batch(options, rng)
+    trainers = {name: build(options, "", *VARIANTS[name]) for name in ("float32", "bfloat16")}
+    given_back = _steps(trainers, *batch, options)
+    if not keep_freed_memory():
+        return ["Freed memory goes back to the system: this C library cannot be told to keep it."]
+    kept = _steps(trainers, *batch, options)
+    lines = [
+        "| all layers | freed memory | ms a picture (10..90 %) | of given back |",
+        "|---|---|---|---|",
+    ]
+    for name in trainers:
+        for what, found in (("given back", given_back[name]), ("kept", kept[name])):
+            ratio = found["median"] / given_back[name]["median"]
+            lines.append(f"| {name} | {what} | {shown(found)} | {ratio:.2f} |")
+    return lines
+
+
+def _batch(options: argparse.Namespace, rng: np.random.Generator) -> tuple[Any, Any]:
+    """Pictures of noise, and no evidence in any cell."""
+    shape, cells = (options.batch, options.size, options.size, 3), options.size // 16
+    pictures = rng.integers(0, 256, shape).astype(np.float32)
+    return pictures, np.zeros((options.batch, cells, cells, 1), np.float32)
 
 
 def _options() -> argparse.Namespace:

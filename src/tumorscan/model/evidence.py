@@ -23,6 +23,7 @@ from tumorscan.model.checkpoint import Checkpoints
 from tumorscan.model.evidence_loss import cells_loss, image_auc, image_loss, stacked
 from tumorscan.model.features import slices
 from tumorscan.model.heads import CELLS, NORM
+from tumorscan.model.heap import keep_freed_memory
 from tumorscan.model.network import head_layers, train_only, trunk_layers
 from tumorscan.model.onnx_graph import folded_norm
 from tumorscan.model.phase import bar_tick
@@ -81,6 +82,7 @@ class EvidenceTraining:
                 the trunk has the name that `top` gives.
         """
         self._refuse_idleness()
+        keep_freed_memory()
         history = self.state.history()
         if not history:
             self._settle()

@@ -19,6 +19,7 @@ from tumorscan.errors import DataError, require
 from tumorscan.model.checkpoint import Checkpoints
 from tumorscan.model.features import slices
 from tumorscan.model.heads import NORM, POOL
+from tumorscan.model.heap import keep_freed_memory
 from tumorscan.model.network import behind_fresh_kernels, build_network, cut_below, train_only, trunk_layers
 from tumorscan.model.phase import Inputs, Labels, Phase, PhasePlan
 from tumorscan.model.schedule import Epoch, best_epoch
@@ -106,6 +107,7 @@ def train_network(
     progress: bool = False,
 ) -> Trained:
     """Both phases on a network that has its starting weights; `train` says the rest."""
+    keep_freed_memory()
     fresh_norms = behind_fresh_kernels(network, report.fresh_layers)
     if state.has(_START):
         fill(network.layers, state.read(_START), _START)
