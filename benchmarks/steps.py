@@ -29,8 +29,8 @@ from tqdm import tqdm
 
 from tumorscan.config import AugmentSettings
 from tumorscan.data.batches import augmented_view
+from tumorscan.heap import keep_freed_memory
 from tumorscan.model.features import feature_batches, slices
-from tumorscan.model.heap import keep_freed_memory
 
 CUT, TOP = "conv4_block5_out", "conv4"
 VARIANTS = {"float32": ("float32", False), "bfloat16": ("mixed_bfloat16", False), "XLA": ("float32", True)}

@@ -17,7 +17,6 @@ from tumorscan.app.guard.asgi import App, Receive, Scope, Send
 from tumorscan.app.guard.front import Guard, Rules
 from tumorscan.app.guard.hosts import is_loopback
 from tumorscan.app.guard.tokens import VARIABLE
-from tumorscan.app.heap import hold_heap
 from tumorscan.app.inbox import Inbox
 from tumorscan.app.jobs import Jobs
 from tumorscan.app.private import make_private, remove_private, sweep_private
@@ -28,6 +27,7 @@ from tumorscan.config import SHIPPED, ReadLimits
 from tumorscan.detect.detector import load_detector
 from tumorscan.detect.engines import AUTO
 from tumorscan.errors import SettingsError, require
+from tumorscan.heap import hold_heap
 
 _FINISH_SECONDS = 30.0
 

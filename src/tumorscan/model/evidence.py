@@ -19,11 +19,11 @@ from tqdm import tqdm
 from tumorscan.config import EvidenceSettings, StageSettings
 from tumorscan.data.examples import Examples
 from tumorscan.errors import SettingsError, require
+from tumorscan.heap import keep_freed_memory
 from tumorscan.model.checkpoint import Checkpoints
 from tumorscan.model.evidence_loss import cells_loss, image_auc, image_loss, stacked
 from tumorscan.model.features import slices
 from tumorscan.model.heads import CELLS, NORM
-from tumorscan.model.heap import keep_freed_memory
 from tumorscan.model.network import head_layers, train_only, trunk_layers
 from tumorscan.model.onnx_graph import folded_norm
 from tumorscan.model.phase import bar_tick

@@ -16,10 +16,10 @@ import numpy as np
 from tumorscan.config import Settings
 from tumorscan.data.batches import augmented_view
 from tumorscan.errors import DataError, require
+from tumorscan.heap import keep_freed_memory
 from tumorscan.model.checkpoint import Checkpoints
 from tumorscan.model.features import slices
 from tumorscan.model.heads import NORM, POOL
-from tumorscan.model.heap import keep_freed_memory
 from tumorscan.model.network import behind_fresh_kernels, build_network, cut_below, train_only, trunk_layers
 from tumorscan.model.phase import Inputs, Labels, Phase, PhasePlan
 from tumorscan.model.schedule import Epoch, best_epoch
