@@ -62,20 +62,21 @@ def rng() -> np.random.Generator:
 @pytest.fixture(scope="module")
 def without_graphs() -> Iterator[None]:
     """Keras takes each step as it comes: to build the graph of a step takes longer than a test's few steps."""
-    tensorflow = pytest.importorskip("tensorflow")
-    tensorflow.config.run_functions_eagerly(True)
-    yield
-    tensorflow.config.run_functions_eagerly(False)
+    yield from _stepping(eagerly=True)
 
 
 @pytest.fixture
 def with_graphs() -> Iterator[None]:
     """In a module `without_graphs`: this test trains as users do."""
-    tensorflow = pytest.importorskip("tensorflow")
-    before = tensorflow.config.functions_run_eagerly()
-    tensorflow.config.run_functions_eagerly(False)
+    yield from _stepping(eagerly=False)
+
+
+def _stepping(*, eagerly: bool) -> Iterator[None]:
+    config = pytest.importorskip("tensorflow").config
+    before = config.functions_run_eagerly()
+    config.run_functions_eagerly(eagerly)
     yield
-    tensorflow.config.run_functions_eagerly(before)
+    config.run_functions_eagerly(before)
 
 
 @pytest.fixture(scope="session")

@@ -45,29 +45,27 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's")
-def test_what_threads_freed_goes_back():
+glibc = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's")
+
+
+def _printed(script: str, *arguments: str) -> float:
     ended = subprocess.run(
-        [sys.executable, "-c", _GROWN], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=60, check=False
     )
     if ended.returncode == 5:
         pytest.skip("no glibc here")
     assert ended.returncode == 0, ended.stderr
-    assert float(ended.stdout) < 20, "180 MB were used by threads, and freed"
+    return float(ended.stdout)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's")
+@glibc
+def test_what_threads_freed_goes_back():
+    assert _printed(_GROWN) < 20, "180 MB were used by threads, and freed"
+
+
+@glibc
 def test_what_a_training_frees_it_takes_again():
-    pages = {}
-    for how in ("kept", "given back"):
-        ended = subprocess.run(
-            [sys.executable, "-c", _FAULTS, how], capture_output=True, text=True, timeout=60, check=False
-        )
-        if ended.returncode == 5:
-            pytest.skip("no glibc here")
-        assert ended.returncode == 0, ended.stderr
-        pages[how] = int(ended.stdout)
-    assert pages["kept"] < pages["given back"] / 4
+    assert _printed(_FAULTS, "kept") < _printed(_FAULTS, "given back") / 4
 
 
 @pytest.mark.parametrize("tell", [hold_heap, keep_freed_memory])

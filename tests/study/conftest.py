@@ -36,7 +36,7 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The controls of a test that is about something else: a forest of a hundred trees takes a third of a second."""
+    """Controls for a test that does not ask how well they find: a forest of a hundred trees takes a third of a second."""
     monkeypatch.setattr(controls, "_TREES", 5)
     monkeypatch.setattr(controls, "_TREES_OF_CHANCE", 2)
 
