@@ -55,7 +55,7 @@ def _count(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def _files(cached: PreparedPictures) -> list[Path]:
-    return sorted(cached.home.rglob("*.npy"))
+    return sorted(cached.home.rglob("*.rgb"))
 
 
 def test_cached_is_prepared(records: tuple[Record, ...], cached: PreparedPictures) -> None:
@@ -139,19 +139,16 @@ def _other_shape(file: Path) -> None:
     file.write_bytes(batches._packed(np.zeros((8, 8, 3), np.uint8)))
 
 
-def _other_kind(file: Path) -> None:
-    file.write_bytes(batches._packed(np.zeros((64, 64, 3), np.float32)))  # type: ignore[arg-type]
-
-
-def _objects(file: Path) -> None:
-    np.save(file, np.array([{"a": "pickle"}], dtype=object), allow_pickle=True)
+def _npy(file: Path) -> None:
+    np.save(file.with_suffix(".npy"), np.zeros((64, 64, 3), np.uint8))
+    file.with_suffix(".npy").replace(file)
 
 
 def _empty(file: Path) -> None:
     file.write_bytes(b"")
 
 
-@pytest.mark.parametrize("damage", [_cut, _flip_a_bit, _other_shape, _other_kind, _objects, _empty])
+@pytest.mark.parametrize("damage", [_cut, _flip_a_bit, _other_shape, _npy, _empty])
 def test_damaged_file_is_made_anew(
     records: tuple[Record, ...],
     cached: PreparedPictures,
@@ -167,9 +164,9 @@ def test_damaged_file_is_made_anew(
     assert {file: file.read_bytes() for file in _files(cached)} == stored
 
 
-def test_a_cache_file_is_plain_npy(records: tuple[Record, ...], cached: PreparedPictures) -> None:
+def test_a_cache_file_says_what_it_is(records: tuple[Record, ...], cached: PreparedPictures) -> None:
     loaded = cached.load(records[:1])
-    assert np.array_equal(np.load(_files(cached)[0], allow_pickle=False), loaded[0])
+    assert _files(cached)[0].read_bytes().startswith(loaded[0].tobytes())
     assert (cached.home / "settings.json").read_text().startswith("{")
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -51,7 +51,8 @@ class PreparedPictures:
 
     A picture's file is named after its pixels and stands in a folder named after the settings and the
     code of the preparation, so neither a change of settings nor of code can bring up a stale picture.
-    Each file is a .npy with the SHA-256 of its bytes behind the array, which `numpy.load` passes over.
+    Each file holds the picture's bytes and their SHA-256, and no header: NumPy parses that of a .npy as
+    Python, which threads must not do at once before Python 3.11.8 (python/cpython#106905).
 
     Attributes:
         folder: the cache's; made when first needed.
@@ -93,7 +94,7 @@ class PreparedPictures:
 
     def _picture(self, record: Record) -> Picture:
         size = self.settings.frame.size
-        file = self.home / record.pixels_sha256[:2] / f"{record.pixels_sha256}.npy"
+        file = self.home / record.pixels_sha256[:2] / f"{record.pixels_sha256}.rgb"
         stored = _unpacked(file, (size, size, 3))
         if stored is not None:
             return stored
@@ -152,9 +153,7 @@ def _code_of_preparation() -> str:
 
 
 def _packed(picture: Picture) -> bytes:
-    out = io.BytesIO()
-    np.save(out, picture, allow_pickle=False)
-    data = out.getvalue()
+    data = picture.tobytes()
     return data + hashlib.sha256(data).digest()
 
 
@@ -165,9 +164,6 @@ def _unpacked(file: Path, shape: tuple[int, int, int]) -> Picture | None:
     except OSError:
         return None
     data, digest = raw[:-_DIGEST_BYTES], raw[-_DIGEST_BYTES:]
-    if hashlib.sha256(data).digest() != digest:
+    if len(data) != math.prod(shape) or hashlib.sha256(data).digest() != digest:
         return None
-    picture: NDArray[np.uint8] = np.load(io.BytesIO(data), allow_pickle=False)
-    if picture.shape != shape or picture.dtype != np.uint8:
-        return None
-    return picture
+    return np.frombuffer(data, np.uint8).reshape(shape)
