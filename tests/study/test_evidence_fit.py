@@ -176,9 +176,11 @@ def test_sources_left_out_together_have_a_row_each() -> None:
 
 
 def test_a_study_of_other_settings_is_refused(tmp_path) -> None:
-    (tmp_path / "settings.toml").write_text(to_toml(preset("quick")), encoding="utf-8")
-    with pytest.raises(SettingsError, match=r"holds fits of other settings; choose another --out"):
-        sources_experiment([tmp_path], EVIDENCE, tmp_path)
+    out = tmp_path / "out"
+    (out / "kaggle").mkdir(parents=True)
+    (out / "settings.toml").write_text(to_toml(preset("quick")), encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"holds fits with other settings; choose another --out"):
+        sources_experiment([_drawn(tmp_path / "drawn")], EVIDENCE, out)
 
 
 def test_a_fit_that_is_done_is_not_done_again(tmp_path) -> None:

@@ -23,7 +23,15 @@ from tumorscan.study.run import train_run
 
 def test_a_run_leaves_what_it_should(phantom_run, short_settings):
     names = sorted(path.name for path in phantom_run.iterdir() if path.name != "report")
-    assert names == ["bundle", "catalog.csv", "history.json", "phases", "settings.toml", "split.csv"]
+    assert names == [
+        "bundle",
+        "catalog.csv",
+        "history.json",
+        "phases",
+        "settings.toml",
+        "sources.json",
+        "split.csv",
+    ]
     assert read_settings(phantom_run / "settings.toml") == short_settings
     assert sorted(path.name for path in (phantom_run / "phases").iterdir()) == ["frozen.npz", "tuned.npz"]
     manifest = read_bundle(phantom_run).manifest

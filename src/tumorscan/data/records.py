@@ -181,20 +181,6 @@ def one_class_sources(records: Iterable[Record]) -> dict[str, Label]:
     return {source: next(iter(found)) for source, found in labels.items() if len(found) == 1}
 
 
-def refuse_one_class(records: Iterable[Record]) -> None:
-    """Refuse records of which a source holds one class only.
-
-    Raises:
-        DataError: there is such a source; names it and its class.
-    """
-    for source, label in one_class_sources(records).items():
-        other = "sensitivity" if label == "no_tumor" else "specificity"
-        raise DataError(
-            f"source {source}: all its pictures are labelled {label}, so {other} and AUC are undefined: "
-            "add pictures of the other class from the same source, or leave the source out"
-        )
-
-
 def _near_conflicts(catalog: Catalog) -> Iterator[Conflict]:
     pixels = _by(catalog.records, "pixels_sha256")
     for link in catalog.refused:

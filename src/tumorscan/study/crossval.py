@@ -21,9 +21,10 @@ from tumorscan.data.split import refuse_conflicts, without_copies
 from tumorscan.data.table import relative_name, write_table
 from tumorscan.errors import DataError, SettingsError
 from tumorscan.model.bank import FeatureBank
+from tumorscan.study.claim import CATALOG, claim
 from tumorscan.study.fits import Job, Plan, run_fits
 from tumorscan.study.part import load_part
-from tumorscan.study.run import CATALOG, Say, claim
+from tumorscan.study.run import Say
 from tumorscan.types import Verdict
 
 FITS = "fits"
@@ -49,6 +50,11 @@ class Repeats:
     folds: int = 5
 
     def __post_init__(self) -> None:
+        if self.settings.model.head == "evidence":
+            raise SettingsError(
+                "an evidence head is cross-validated by `tumorscan experiment sources ... --within SOURCE`: "
+                "give another --preset here"
+            )
         if self.repeats < 1:
             raise SettingsError(f"repeats is {self.repeats}: it must be at least 1")
 
@@ -188,11 +194,12 @@ def _fit_file(folder: Path, name: str) -> Path:
 
 def _claim(study: Repeats) -> None:
     """Make the folder this cross-validation's own, or recognise it as such; more repeats may be added."""
-    what, mark = "a cross-validation with", study.folder / "folds"
-    if claim(study.folder, study.settings, what):
+    what, mark = "a cross-validation", study.folder / "folds"
+    begun = (study.folder / FITS).is_dir()
+    if claim(study.folder, study.settings, study.sources, what, begun=begun) or not begun:
         atomic_write_text(mark, f"{study.folds}\n")
     elif mark.read_text(encoding="utf-8").strip() != str(study.folds):
-        raise SettingsError(f"{study.folder}: holds {what} other settings; choose another --out")
+        raise SettingsError(f"{study.folder}: holds {what} with other settings; choose another --out")
 
 
 def _write_predictions(result: OutOfFold, path: Path) -> None:

@@ -95,6 +95,18 @@ def fit_decision(
     return Decision(points, calibration, temperature, band)
 
 
+def refuse_too_few(records: Sequence[Record], settings: DecideSettings) -> None:
+    """Refuse pictures on which nothing could be fitted: before a training, not after it.
+
+    It fits on logits that are made up, since what is refused are labels and groups.
+
+    Raises:
+        DataError: as `fit_decision`.
+    """
+    tumor = np.array([record.label == "tumor" for record in records], np.float64)
+    fit_decision(np.random.default_rng(1).normal(4 * tumor - 2), records, settings, "made-up logits")
+
+
 def fit_operating_point(
     probabilities: NDArray[np.float64], labels: NDArray[np.int64], sensitivity: float, fitted_on: str
 ) -> OperatingPoint:

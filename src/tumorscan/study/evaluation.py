@@ -15,12 +15,13 @@ from tumorscan.evaluate.card import write_card
 from tumorscan.evaluate.controls import Controls
 from tumorscan.evaluate.curves import short_table
 from tumorscan.evaluate.metrics import evaluate
+from tumorscan.study.claim import SPLIT
 from tumorscan.study.controls import try_controls
 from tumorscan.study.evaluation_report import OpenedSplit, write_run_report
 from tumorscan.study.evaluation_result import RunEvaluation
 from tumorscan.study.leaks import Leaks, find_leaks, refuse_leaks
 from tumorscan.study.part import Part, load_part
-from tumorscan.study.run import SPLIT, read_run
+from tumorscan.study.run import read_run
 
 REPORT = "report"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from tumorscan.data.augment import Box
 from tumorscan.data.examples import Examples, Source
 from tumorscan.data.lesions import Lesion, box_on_prepared, mask_on_prepared, read_lesions, read_mask
 from tumorscan.data.parallel import in_order
-from tumorscan.data.records import Record
+from tumorscan.data.records import Record, one_class_sources
 from tumorscan.detect.engines.keras_engine import KerasEngine
 from tumorscan.errors import DataError
 from tumorscan.evaluate.weighted import auc
@@ -37,13 +38,65 @@ def lesions_of(sources: Sequence[Path]) -> dict[Path, Lesion]:
     """The boxes and masks that the csv files among some sources give, by picture.
 
     Raises:
-        DataError: a box or a mask cannot be; see `read_lesions`.
+        DataError: a box or a mask cannot be, see `read_lesions`, or two files give one picture two.
     """
     found: dict[Path, Lesion] = {}
     for source in sources:
-        if source.suffix.lower() == ".csv":
-            found.update(read_lesions(source))
+        if source.suffix.lower() != ".csv":
+            continue
+        for file, lesion in read_lesions(source).items():
+            if found.setdefault(file, lesion) != lesion:
+                raise DataError(f"{source}: gives {file} another lesion than a csv before it: correct one")
     return found
+
+
+def lessons(parts: Mapping[str, Sequence[Record]], lesions: Mapping[Path, Lesion]) -> list[str]:
+    """What an evidence head cannot learn from a split, in words, before anything is prepared or trained.
+
+    Args:
+        parts: records of the splits, by name.
+        lesions: where the tumors are, by picture.
+
+    Raises:
+        DataError: training or validation holds one class only, or no tumor can teach, as none has a place
+            and no source has both classes; names the sources and their class.
+    """
+    for name in ("train", "validation"):
+        if len({record.label for record in parts[name]}) < 2:
+            raise DataError(
+                f"the {name} split holds one class only ({_classes(parts[name])}): add pictures of the "
+                "other, best from the same scanners"
+            )
+    train = parts["train"]
+    placed = Counter(record.source for record in train if record.file in lesions)
+    alone = one_class_sources(train)
+    if not placed and set(alone) == {record.source for record in train}:
+        raise DataError(
+            f"every source holds one class only ({_classes(train)}) and no tumor has its place, so a network "
+            "could learn the sources alone: give boxes or masks, or pictures of both classes from one source"
+        )
+    said = []
+    if not placed:
+        said.append(
+            "no training picture has a box or a mask, so places are learnt from labels alone: better name a "
+            "csv with the columns file,label,box_x,box_y,box_w,box_h (or mask)"
+        )
+    if alone:
+        shown = (
+            f"{source} ({label}" + (f", {placed[source]} with a place)" if label == "tumor" else ")")
+            for source, label in alone.items()
+        )
+        said.append(
+            f"sources of one class, whose labels would teach the source and do not count: {', '.join(shown)}"
+        )
+    return said
+
+
+def _classes(records: Sequence[Record]) -> str:
+    counts = Counter((record.source, record.label) for record in records)
+    return (
+        ", ".join(f"{source}: {n} {label}" for (source, label), n in sorted(counts.items())) or "it is empty"
+    )
 
 
 def fit_evidence(
@@ -67,11 +120,7 @@ def fit_evidence(
         progress: bars on stderr.
         say: gets a line at each stage.
 
-    Raises:
-        DataError: a split holds one class only.
     """
-    _refuse_one_class(train, "training")
-    _refuse_one_class(validation, "validation")
     pictures = train.pictures
     sources = described(train.records, lesions, settings, progress=progress)
     boxed = sum(source.box is not None for source in sources)
@@ -79,11 +128,6 @@ def fit_evidence(
         f"training on {len(pictures)} pictures, {int(train.labels.sum())} with a tumor, {boxed} of them with "
         "its place"
     )
-    if not boxed:
-        say(
-            "no training picture has a box or a mask, so places are learnt from labels alone: better name a "
-            "csv with the columns file,label,box_x,box_y,box_w,box_h (or mask)"
-        )
     network, report = start_network(settings, settings.evidence.seed)
     grid = int(seams(network).map.shape[1])
     examples = Examples(pictures, sources, grid, settings.augment, settings.evidence)
@@ -141,8 +185,3 @@ def _prepared_box(record: Record, lesion: Lesion, settings: Settings) -> Box | N
     size = way.size
     left, top = columns.min() / size, rows.min() / size
     return left, top, (columns.max() + 1) / size - left, (rows.max() + 1) / size - top
-
-
-def _refuse_one_class(part: Part, split: str) -> None:
-    if len(np.unique(part.labels)) < 2:
-        raise DataError(f"the {split} split holds one class only: add pictures of the other")

@@ -15,9 +15,9 @@ from tumorscan.data.split import read_split
 from tumorscan.errors import DataError, UnreadableScan
 from tumorscan.model.bundle import read_bundle
 from tumorscan.prepare.pipeline import prepare
+from tumorscan.study.claim import SPLIT
 from tumorscan.study.export import Exported, ParityPictures, export_bundle
 from tumorscan.study.part import Part, judged_on, load_part
-from tumorscan.study.run import SPLIT
 from tumorscan.types import Scan
 
 # The test split is opened by `evaluate` alone, which counts its looks.

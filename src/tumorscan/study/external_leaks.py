@@ -9,8 +9,8 @@ from tumorscan.data.records import Record
 from tumorscan.data.split import PARTS, read_split
 from tumorscan.errors import DataError
 from tumorscan.model.bundle import read_bundle
+from tumorscan.study.claim import SPLIT
 from tumorscan.study.leaks import find_leaks
-from tumorscan.study.run import SPLIT
 
 LeakCheck = Callable[[Sequence[Record]], Sequence[str]]
 """Compares pictures with those a model was trained on: raises DataError, or returns warnings."""

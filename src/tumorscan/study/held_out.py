@@ -25,11 +25,12 @@ from tumorscan.errors import DataError, SettingsError
 from tumorscan.evaluate.report import write_metrics
 from tumorscan.model.checkpoint import Checkpoints, npz_bytes
 from tumorscan.model.weights import named_weights
-from tumorscan.study.decision import fit_decision
-from tumorscan.study.evidence_fit import fit_evidence, lesions_of
+from tumorscan.study.claim import CATALOG, claim
+from tumorscan.study.decision import fit_decision, refuse_too_few
+from tumorscan.study.evidence_fit import fit_evidence, lesions_of, lessons
 from tumorscan.study.held_out_result import HeldOut, HeldOutTable, row_of, rows_of
 from tumorscan.study.part import load_part
-from tumorscan.study.run import CATALOG, Say, claim
+from tumorscan.study.run import Say
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,9 @@ def run_fits(
         lesions: where the tumors are.
         folder: of the study; a fit's predictions are `folder/NAME.json`.
         say: gets a line a fit.
+
+    Raises:
+        DataError: a fit's split teaches nothing, or is too small to calibrate on.
     """
     results = {}
     for fit in fits:
@@ -105,8 +109,10 @@ def run_fits(
         name = re.sub(r"[^\w.-]+", "-", fit.name)
         file = folder / f"{name}.json"
         if not file.is_file():
-            if not any(record.file in lesions for record in fit.split.parts["train"]):
-                say(f"{fit.name}: no training picture has a box or a mask: this fit learns from labels alone")
+            parts = fit.split.parts
+            for line in lessons(parts, lesions):
+                say(f"{fit.name}: {line}")
+            refuse_too_few([*parts["validation"], *parts["calibration"]], fit.settings.decide)
             with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
                 result = pool.submit(held_out, fit, lesions, file.with_suffix("")).result()
             atomic_write_text(file, json.dumps(asdict(result)))
@@ -173,11 +179,12 @@ def sources_experiment(
     """
     if settings.model.head != "evidence":
         raise SettingsError(f"the preset {settings.preset} has no evidence head: give --preset evidence")
+    lesions = lesions_of(sources)
     # Fits are told by their names alone.
-    claim(folder, settings, "fits of")
+    claim(folder, settings, sources, "fits", begun=any(one.is_dir() for one in folder.glob("*")))
     catalog = kept_catalog(sources, folder / CATALOG, progress=progress)
     fits = folds_of(catalog, within, settings, folds) if within else leave_one_out(catalog, settings, only)
-    results = run_fits(fits, lesions_of(sources), folder, say=say)
+    results = run_fits(fits, lesions, folder, say=say)
     rows = [row for name, result in results.items() for row in rows_of(name, result)]
     if within:
         rows.append(row_of(f"{within}, all folds", list(results.values())))

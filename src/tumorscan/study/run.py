@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import tumorscan
-from tumorscan.atomic import atomic_write_bytes, atomic_write_text
-from tumorscan.config import Settings, read_settings, to_toml
+from tumorscan.atomic import atomic_write_bytes
+from tumorscan.config import Settings
 from tumorscan.data.catalog import Catalog, kept_catalog
+from tumorscan.data.lesions import Lesion
 from tumorscan.data.records import Record
 from tumorscan.data.sources import selected_files
 from tumorscan.data.split import Split, make_source_split, make_split, read_split, write_split
@@ -25,21 +26,15 @@ from tumorscan.model.checkpoint import Checkpoints, npz_bytes
 from tumorscan.model.halve import halved
 from tumorscan.model.train import Trained, TrainingData, train
 from tumorscan.model.weights import named_weights
-from tumorscan.study.decision import fit_decision
-from tumorscan.study.evidence_fit import fit_evidence, lesions_of
+from tumorscan.study.claim import CATALOG, SPLIT, claim
+from tumorscan.study.decision import fit_decision, refuse_too_few
+from tumorscan.study.evidence_fit import fit_evidence, lesions_of, lessons
 from tumorscan.study.export import export_bundle
 from tumorscan.study.leaks import Leaks, refuse_leaks, split_leaks
 from tumorscan.study.part import Part, judged_on, load_part
 
 Say = Callable[[str], None]
-SETTINGS, CATALOG, SPLIT, BUNDLE, STATE, HISTORY = (
-    "settings.toml",
-    "catalog.csv",
-    "split.csv",
-    "bundle",
-    "state",
-    "history.json",
-)
+BUNDLE, STATE, HISTORY = "bundle", "state", "history.json"
 
 
 def train_run(
@@ -68,15 +63,20 @@ def train_run(
         SettingsError: the folder holds a run with other settings, or one that is complete.
         DataError, BundleError, EnvironmentProblem: as their messages say.
     """
-    _claim(folder, settings)
+    lesions = lesions_of(sources) if settings.model.head == "evidence" else {}
+    _claim(folder, settings, sources, test_where)
     split, leaks = _split(
         sources, settings, folder, test_where, allow_leaks=allow_leaks, progress=progress, say=say
     )
+    if settings.model.head == "evidence":
+        for line in lessons(split.parts, lesions):
+            say(line)
+    refuse_too_few(split.parts["calibration"], settings.decide)
     parts = {
         name: load_part(split.parts[name], settings, progress=progress)
         for name in ("train", "validation", "calibration")
     }
-    trained = _trained(parts, sources, settings, folder / STATE, progress=progress, say=say)
+    trained = _trained(parts, lesions, settings, folder / STATE, progress=progress, say=say)
     say(str(trained.weights))
     chosen = trained.chosen
     say(f"chosen: {chosen.phase} phase, epoch {chosen.epoch + 1}, validation AUC {chosen.val_auc:.3f}")
@@ -93,7 +93,7 @@ def train_run(
 
 def _trained(
     parts: Mapping[str, Part],
-    sources: Sequence[Path],
+    lesions: Mapping[Path, Lesion],
     settings: Settings,
     state: Path,
     *,
@@ -105,7 +105,7 @@ def _trained(
     return fit_evidence(
         parts["train"],
         parts["validation"],
-        lesions_of(sources),
+        lesions,
         settings,
         Checkpoints(state),
         progress=progress,
@@ -156,33 +156,13 @@ def read_run(folder: Path, *, allow_leaks: bool = False) -> tuple[Bundle, Split]
     return read_bundle(folder), read_split(folder / SPLIT, allow_leaks=allow_leaks)
 
 
-def claim(folder: Path, settings: Settings, what: str) -> bool:
-    """Make a folder that of some settings, or recognise it as such.
-
-    Args:
-        folder: of a run or a study.
-        settings: of all that goes there.
-        what: it would hold else, for the message: "a run with", "fits of".
-
-    Returns:
-        Whether it was nobody's before.
-
-    Raises:
-        SettingsError: the folder has other settings.
-    """
-    kept = folder / SETTINGS
-    if not kept.is_file():
-        atomic_write_text(kept, to_toml(settings))
-        return True
-    if read_settings(kept) != settings:
-        raise SettingsError(f"{folder}: holds {what} other settings; choose another --out")
-    return False
-
-
-def _claim(folder: Path, settings: Settings) -> None:
+def _claim(
+    folder: Path, settings: Settings, sources: Sequence[Path], where: Mapping[str, str] | None
+) -> None:
     """Make the folder this run's own, or recognise it as one that can go on."""
-    claim(folder, settings, "a run with")
-    if (folder / BUNDLE).is_dir():
+    done = (folder / BUNDLE).is_dir()
+    claim(folder, settings, sources, "a run", begun=done or (folder / STATE).is_dir(), where=where)
+    if done:
         raise SettingsError(
             f"{folder}: this run is complete; evaluate it with `tumorscan evaluate {folder}`, "
             "or choose another --out"

@@ -28,8 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     which.add_argument("--within", default="", metavar="SOURCE", help="leave out the folds of this source")
     parser.add_argument("--folds", type=int, default=5, help="of --within (default: 5)")
-    add_recipe(parser)
-    parser.set_defaults(preset="evidence")
+    add_recipe(parser, "evidence")
     add_json(parser)
 
 

@@ -40,24 +40,24 @@ def add_json(parser: argparse.ArgumentParser, what: str = "one JSON object inste
     parser.add_argument("--json", action="store_true", help=what)
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
+def add_settings(parser: argparse.ArgumentParser, default: str = "original") -> None:
     """A preset by name, or settings from a file."""
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--preset", choices=list(PRESETS), default="original", help="default: original")
+    group.add_argument("--preset", choices=list(PRESETS), default=default, help=f"default: {default}")
     group.add_argument(
         "--settings", type=Path, metavar="TOML", help="settings from a file, laid over its preset"
     )
     _add_set(parser)
 
 
-def add_recipe(parser: argparse.ArgumentParser) -> None:
+def add_recipe(parser: argparse.ArgumentParser, default: str) -> None:
     """What a training needs besides its data: settings, and where the weights come from."""
     parser.add_argument(
         "--weights",
         metavar="SOURCE",
         help="imagenet (download), none, default (the shipped ones), or a .npz, .weights.h5 or .keras file",
     )
-    add_settings(parser)
+    add_settings(parser, default)
 
 
 def add_repeated_folds(parser: argparse.ArgumentParser, out: str) -> None:
@@ -66,7 +66,7 @@ def add_repeated_folds(parser: argparse.ArgumentParser, out: str) -> None:
     parser.add_argument("--out", type=Path, required=True, help=out)
     parser.add_argument("--repeats", type=int, default=5, help="default: 5")
     parser.add_argument("--folds", type=int, default=5, help="default: 5")
-    add_recipe(parser)
+    add_recipe(parser, "original")
     add_json(parser)
 
 

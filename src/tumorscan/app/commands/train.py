@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("sources", nargs="+", type=Path, metavar="FOLDER|CSV")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
-    add_recipe(parser)
+    add_recipe(parser, "evidence")
     parser.add_argument(
         "--test-where",
         action="append",
