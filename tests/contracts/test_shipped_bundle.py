@@ -91,7 +91,8 @@ def test_no_tensor_is_a_copy_of_the_weights_it_started_from(data_dir):
     with np.load(start) as before, np.load(SHIPPED / WEIGHTS) as after:
         shared = sorted(set(before.files) & set(after.files))
         assert len(shared) > 190
-        same = [name for name in shared if np.array_equal(before[name], after[name].astype(np.float32))]
+        # In the precision that it ships in: rounding alone is no training.
+        same = [n for n in shared if np.array_equal(before[n].astype(after[n].dtype), after[n])]
     assert same == []
 
 

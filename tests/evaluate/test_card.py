@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,35 @@ def test_it_tells_the_training_that_was_done(name: str, said: str, unsaid: str) 
     text = card_text(manifest).split("## Training")[1].split("## ")[0]
     assert said in text
     assert unsaid not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "selection", "imbalance"),
+    [
+        ("original", "The epoch with the best AUC on the validation split", "Balanced class weights"),
+        ("evidence", "None: the weights at the end of the last stage", "Sources balanced in each epoch"),
+    ],
+)
+def test_its_checklists_tell_the_same_training(name: str, selection: str, imbalance: str) -> None:
+    manifest = Manifest("x", "", "2026-01-01T00:00:00+00:00", "0.1", preset(name), lineage=LINEAGE)
+    text = card_text(manifest)
+    assert f"| Selection of the final model | {selection}" in text
+    assert f"| Class imbalance | {imbalance}" in text
+
+
+def test_it_tells_of_a_gate_where_there_is_one() -> None:
+    manifest = Manifest("x", "", "2026-01-01T00:00:00+00:00", "0.1", preset("evidence"), lineage=LINEAGE)
+    assert "## Gate" not in card_text(manifest)
+    assert "other pictures get an answer that means nothing" in card_text(manifest)
+    known = {"train": 90, "calibration": 30, "negatives": {"photo": 7, "x|ray": 2}, "most_refused": 0.005}
+    gated = replace(manifest, files={"gate.npz": "0"}, lineage={**LINEAGE, "gate": known})
+    text = card_text(gated)
+    assert "Fitted on 90 training pictures and, as what to refuse: 7 photo, 2 x\\|ray." in text
+    assert "at most 0.5% of 30 pictures" in text
+    assert "its gate refuses most other pictures, not all" in text
+    assert "as what to refuse: none." in card_text(
+        replace(gated, lineage={**LINEAGE, "gate": {**known, "negatives": {}}})
+    )
 
 
 def test_the_shipped_card_is_what_its_bundle_says_today() -> None:

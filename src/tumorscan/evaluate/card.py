@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from tumorscan.atomic import atomic_write_text
 from tumorscan.evaluate.blocks import NAMES, in_words
-from tumorscan.evaluate.card_facts import LIMITS, NOT_USE, USE, preparation, training, weights
+from tumorscan.evaluate.card_facts import LIMITS, USE, not_intended, preparation, training, weights
 from tumorscan.evaluate.checklists import checklists
 from tumorscan.evaluate.controls import controls_from
 from tumorscan.evaluate.kinds import kind_title
@@ -44,12 +44,13 @@ def card_text(manifest: Manifest) -> str:
             f"Trained {manifest.created} with tumorscan {manifest.code_version}."
         ),
         _section("Intended use", USE),
-        _section("Not intended", *NOT_USE),
+        _section("Not intended", *not_intended(manifest)),
         _section("Data", *_data(manifest)),
         _section("Weights", *weights(manifest)),
         _section("Preparation", *preparation(manifest)),
         _section("Training", *training(manifest)),
         _section("Operating points", *_points(manifest)),
+        *([_section("Gate", *gate)] if (gate := _gate(manifest)) else []),
         *([_section("Tumor type", *types)] if (types := _types(manifest)) else []),
         _section("Test split", *_test(manifest)),
         _section("Controls", *_controls(manifest)),
@@ -114,6 +115,24 @@ def _promises(manifest: Manifest) -> list[str]:
             f"Fitted on {band.fitted_on}."
         )
     return ["", *lines] if lines else []
+
+
+def _gate(manifest: Manifest) -> list[str]:
+    """What refuses pictures before any verdict; nothing of a bundle that refuses none."""
+    told = manifest.lineage.get("gate", {})
+    if not told:
+        return []
+    others = ", ".join(f"{count} {_plain(kind)}" for kind, count in told["negatives"].items()) or "none"
+    return [
+        (
+            "- Refuses, with a reason and before any verdict, what does not look like a slice of a head that "
+            f"it knows. Fitted on {told['train']} training pictures and, as what to refuse: {others}."
+        ),
+        (
+            f"- Its limit is set to refuse at most {told['most_refused']:.1%} of {told['calibration']} "
+            "pictures of the calibration split."
+        ),
+    ]
 
 
 def _types(manifest: Manifest) -> list[str]:

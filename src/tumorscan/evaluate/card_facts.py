@@ -5,16 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tumorscan.config import Settings
-from tumorscan.model.bundle import Manifest
+from tumorscan.model.bundle import GATE, Manifest
 
 USE: Final = (
     "Research and teaching: to study how well single 2-D MRI pictures of the brain can be told apart into "
     "those with and those without a tumor, and how such a system is measured."
-)
-NOT_USE: Final = (
-    "- Not a medical device. Never a diagnosis, a triage or a second opinion on a patient.",
-    "- Not for anything but pictures of brain MRI: other pictures get an answer that means nothing.",
-    '- "No tumor" is not "healthy": other diseases were not learnt.',
 )
 LIMITS: Final = (
     "- The figures hold for the pictures named above. Sets of other scanners, sequences and patients differ.",
@@ -24,6 +19,20 @@ LIMITS: Final = (
     "- Where groups are copies only, two pictures of one patient may stand on both sides of a split.",
     "- The more often a test set was looked at, the less its figures say.",
 )
+
+
+def not_intended(manifest: Manifest) -> list[str]:
+    """What it is not for."""
+    others = (
+        "its gate refuses most other pictures, not all"
+        if GATE in manifest.files
+        else "other pictures get an answer that means nothing"
+    )
+    return [
+        "- Not a medical device. Never a diagnosis, a triage or a second opinion on a patient.",
+        f"- Not for anything but slices of a head by MRI: {others}.",
+        '- "No tumor" is not "healthy": other diseases were not learnt.',
+    ]
 
 
 def weights(manifest: Manifest) -> list[str]:

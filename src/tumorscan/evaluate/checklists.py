@@ -142,7 +142,11 @@ def answers(manifest: Manifest) -> dict[str, str]:
     if manifest.lineage.get("weights"):
         found["weights"] = f"Started from {manifest.lineage['weights'].get('source')}; see Weights."
     if manifest.lineage.get("chosen"):
-        found["selection"] = "The epoch with the best AUC on the validation split; see Training."
+        found["selection"] = (
+            "None: the weights at the end of the last stage; see Training."
+            if _staged(manifest)
+            else "The epoch with the best AUC on the validation split; see Training."
+        )
     if manifest.calibrated is not None and manifest.operating_points:
         point = manifest.operating_points[0]
         found["output"] = (
@@ -155,7 +159,10 @@ def answers(manifest: Manifest) -> dict[str, str]:
 
 def _always(manifest: Manifest) -> dict[str, str]:
     """What holds for every bundle, or follows from its settings."""
-    train = manifest.settings.train
+    weighted = "Balanced" if manifest.settings.train.class_weights else "No"
+    balance = (
+        "Sources balanced in each epoch" if _staged(manifest) else f"{weighted} class weights in training"
+    )
     return {
         "technology": f"Deep learning ({manifest.settings.model.trunk}): tumor or none on an MRI picture.",
         "use": USE,
@@ -168,8 +175,7 @@ def _always(manifest: Manifest) -> dict[str, str]:
         "ensemble": "None: one network.",
         "predictors": "The prepared picture alone.",
         "methods": "See Data, Preparation, Training and Operating points.",
-        "imbalance": f"{'Balanced' if train.class_weights else 'No'} class weights in training; "
-        "probabilities are calibrated on the calibration split as it is.",
+        "imbalance": f"{balance}; probabilities are calibrated on the calibration split as it is.",
         "limits": "See Limits.",
         "details": "bundle.json and weights.npz specify the model in full.",
         "availability": "Code: tumorscan, Apache-2.0. Model: this bundle.",
@@ -177,6 +183,10 @@ def _always(manifest: Manifest) -> dict[str, str]:
         "input": "Unreadable, damaged or oversized files are refused with the cause; the picture as the "
         "network sees it can be shown beside the answer.",
     }
+
+
+def _staged(manifest: Manifest) -> bool:
+    return manifest.settings.model.head == "evidence"
 
 
 def _of_data(manifest: Manifest) -> dict[str, str]:
