@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import httpx
+import numpy as np
 import pytest
 from handed_in import BAD_FILES, LIMIT, PICTURES
 from PIL import Image
@@ -79,6 +80,22 @@ def test_the_same_json_as_the_command_line(client, pictures, tiny_bundle, capsys
         assert without_times(row) == without_times(other)
         if "verdict" in row:
             assert row["sha256"] == hashlib.sha256((pictures / row["file"]).read_bytes()).hexdigest()
+
+
+def test_what_the_gate_refuses_gets_its_reason_and_no_probability(tmp_path, rng, capsys):
+    """With the shipped bundle: the tiny one has no gate."""
+    coloured = Image.fromarray(rng.integers(0, 256, (300, 300, 3), dtype=np.uint8))
+    coloured.save(tmp_path / "coloured.png")
+    assert main(["predict", str(tmp_path / "coloured.png"), "--json"]) == 0
+    expected = json.loads(capsys.readouterr().out)
+    with a_site(SiteSettings(), tmp_path / "volumes") as (url, _):
+        answer = httpx.post(f"{url}/v1/predict", files=sent(tmp_path, "coloured.png"), timeout=PATIENCE)
+    assert answer.status_code == 200
+    (row,) = answer.json()["results"]
+    assert row["verdict"] == expected["verdict"] == "NOT A BRAIN MRI"
+    assert row["reasons"] == expected["reasons"]
+    assert row["reasons"][0].startswith("colour: ")
+    assert "probability" not in row or row["probability"] is None
 
 
 @pytest.mark.parametrize("name", BAD_FILES)

@@ -98,7 +98,7 @@ def test_leave_one_out() -> None:
     ("sources", "only", "cause"),
     [
         ({"a": (20, 0), "b": (20, 20)}, ["x"], "there is no source x: the sources are a, b"),
-        ({"a": (20, 20)}, [], "there is one source only: the sources are a"),
+        ({"a": (20, 20)}, [], "there is one source only, a: add another, or leave out the folds of this one"),
         ({"a": (20, 0), "b": (20, 20)}, ["b"], "source b: the other sources hold tumor only"),
         ({"a": (0, 20), "b": (20, 20)}, [], "source b: the other sources hold no_tumor only"),
     ],

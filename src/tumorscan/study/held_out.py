@@ -56,8 +56,14 @@ def leave_one_out(catalog: Catalog, settings: Settings, only: Sequence[str] = ()
     names = sorted({record.source for record in catalog.records})
     unknown = {name for joined in only for name in joined.split("+")} - set(names)
     if unknown or len(names) < 2:
-        what = f"there is no source {', '.join(sorted(unknown))}" if unknown else "there is one source only"
-        raise DataError(f"{what}: the sources are {', '.join(names)}")
+        if len(names) < 2:
+            raise DataError(
+                f"there is one source only, {', '.join(names)}: add another, or leave out the folds of this "
+                "one with --within"
+            )
+        raise DataError(
+            f"there is no source {', '.join(sorted(unknown))}: the sources are {', '.join(names)}"
+        )
     fits = []
     for name in only or names:
         groups = {record.group for record in catalog.records if record.source in name.split("+")}
