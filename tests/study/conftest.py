@@ -22,7 +22,7 @@ def short_settings() -> Settings:
         train=replace(
             base.train,
             frozen=PhaseSettings(epochs=1, rate=1e-3, views=1),
-            tuned=PhaseSettings(epochs=8, rate=2e-3, views=4),
+            tuned=PhaseSettings(epochs=4, rate=2e-3, views=2),
         ),
     )
 

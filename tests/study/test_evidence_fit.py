@@ -259,6 +259,7 @@ SHORT = [
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_graphs")
 def test_train_evidence_end_to_end(tmp_path, capsys) -> None:
     pytest.importorskip("keras")
     table = _drawn(tmp_path / "drawn", masks=True)
