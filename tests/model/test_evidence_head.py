@@ -19,6 +19,8 @@ keras = pytest.importorskip("keras")
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
 
+pytestmark = pytest.mark.usefixtures("without_graphs")
+
 from tumorscan.detect.engines.keras_engine import KerasEngine  # noqa: E402 - behind the skips
 from tumorscan.model.evidence_loss import cells_loss, image_auc, image_loss  # noqa: E402 - behind the skips
 from tumorscan.model.export import LESION, OUTPUTS, load_onnx, to_onnx  # noqa: E402 - behind the skips

@@ -14,6 +14,8 @@ keras = pytest.importorskip("keras")
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
 
+pytestmark = pytest.mark.usefixtures("without_graphs")
+
 from tumorscan.model.export import OUTPUTS, load_onnx, onnx_files, pooled_head, to_onnx  # noqa: E402 - behind the skips
 from tumorscan.model.quantise import to_int8  # noqa: E402 - behind the skips
 

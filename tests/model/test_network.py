@@ -17,6 +17,8 @@ from tumorscan.model.train import unfrozen_layers
 
 keras = pytest.importorskip("keras")
 
+pytestmark = pytest.mark.usefixtures("without_graphs")
+
 # The kernels that ../shared/weights does not hold, as its README says.
 FRESH = {
     "conv5_block1_0_conv", "conv5_block1_2_conv", "conv5_block1_3_conv", "conv5_block2_1_conv",

@@ -13,6 +13,8 @@ from tumorscan.model.weights import fill, load_trunk_weights, named_weights, rea
 
 keras = pytest.importorskip("keras")
 
+pytestmark = pytest.mark.usefixtures("without_graphs")
+
 
 @pytest.fixture(scope="module")
 def network():
