@@ -23,6 +23,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 _BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _PORT = 17860
+_PATIENCE = 180.0
+"""Seconds for a page to come up, and to end."""
 
 
 def main() -> int:
@@ -96,7 +98,8 @@ def _check_page(command: str, folder: Path) -> str:
     arguments = ["bash", "-c", f"exec {command} --port {_PORT}"]
     server = subprocess.Popen(arguments, cwd=folder, env=_environment())
     try:
-        for _ in range(120):
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
             if server.poll() is not None:
                 return f"ended with exit code {server.returncode}"
             try:
@@ -104,10 +107,10 @@ def _check_page(command: str, folder: Path) -> str:
                     return "" if answer.status == 200 else f"the page answered {answer.status}"
             except OSError:  # not up yet: refused, or taken but not answered
                 time.sleep(0.5)
-        return "the page did not answer within a minute"
+        return f"the page did not answer within {_PATIENCE:.0f} s"
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        server.wait(timeout=_PATIENCE)
 
 
 if __name__ == "__main__":

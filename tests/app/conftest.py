@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +26,14 @@ class Served:
     def uploads(self) -> list[Path]:
         """What stands on disk besides the drawn examples and an empty folder that Gradio makes for itself."""
         known = (self.inbox.examples, self.inbox.folder / "vibe_edit_history")
-        kept = [
-            one for one in self.inbox.folder.rglob("*") if one not in known and known[0] not in one.parents
+        # Not rglob, which stops at a folder that goes meanwhile.
+        there = [
+            Path(place) / name
+            for root in (self.inbox.folder, self.inbox.work)
+            for place, folders, files in os.walk(root)
+            for name in (*folders, *files)
         ]
-        return kept + list(self.inbox.work.rglob("*"))
+        return [one for one in there if one not in known and known[0] not in one.parents]
 
 
 @pytest.fixture(scope="session")

@@ -296,7 +296,7 @@ def test_requests_are_counted_by_route_method_and_status(client, method, path, c
 
 def test_pictures_of_the_page_are_counted_at_their_own_door(client, site, pictures):
     gradio_client = pytest.importorskip("gradio_client")
-    page = gradio_client.Client(site[0], verbose=False)
+    page = gradio_client.Client(site[0], verbose=False, httpx_kwargs={"timeout": PATIENCE})
 
     def counted(name: str) -> float:
         page.predict(gradio_client.handle_file(str(pictures / name)), api_name="/predict")

@@ -13,7 +13,7 @@ from tumorscan.detect.engine import Engine
 from tumorscan.errors import DataError
 from tumorscan.types import Scores
 
-SIDE, PATIENCE = 8, 30
+SIDE, PATIENCE = 8, 120
 
 
 class Sums(Engine):

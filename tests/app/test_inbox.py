@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import threading
 import time
 from pathlib import Path
 
@@ -93,6 +95,24 @@ def test_sweeps_what_nobody_asked_about(inbox):
     assert drawn.exists()
     assert not old.parent.exists()
     assert not half.exists()
+
+
+def test_sweeps_while_uploads_come_and_go(inbox):
+    ended = threading.Event()
+
+    def come_and_go() -> None:
+        while not ended.is_set():
+            for file in [put(inbox, folder=f"f{i}") for i in range(20)]:
+                shutil.rmtree(file.parent)
+
+    guest = threading.Thread(target=come_and_go)
+    guest.start()
+    try:
+        swept = [inbox.sweep() for _ in range(400)]
+    finally:
+        ended.set()
+        guest.join()
+    assert swept == [0] * 400
 
 
 def test_is_gone_when_closed(inbox):

@@ -17,6 +17,7 @@ import httpx
 import numpy as np
 import pytest
 from handed_in import BAD_FILES, PICTURES
+from served import PATIENCE
 
 from tumorscan.app.desk import Desk
 from tumorscan.app.inbox import Inbox
@@ -32,7 +33,7 @@ from tumorscan.read import read_scan
 @pytest.fixture(scope="module")
 def client(page):
     gradio_client = pytest.importorskip("gradio_client")
-    return gradio_client.Client(page.url, verbose=False)
+    return gradio_client.Client(page.url, verbose=False, httpx_kwargs={"timeout": PATIENCE})
 
 
 def predicted(client, file: Path) -> dict:
@@ -74,7 +75,9 @@ def test_a_wrong_file_gets_the_readers_cause(page, client, pictures, name):
 
 
 def test_too_large_is_refused_while_it_is_sent(page, tmp_path):
-    answer = httpx.post(f"{page.url}/gradio_api/upload", files={"files": ("big.png", bytes(2_000_000))})
+    answer = httpx.post(
+        f"{page.url}/gradio_api/upload", files={"files": ("big.png", bytes(2_000_000))}, timeout=PATIENCE
+    )
     assert answer.status_code == 413
     assert page.uploads() == []
 
@@ -94,9 +97,11 @@ def test_too_large_is_refused_while_it_is_sent(page, tmp_path):
 def test_no_other_file_of_the_machine_is_read(page, pictures, sent):
     outside = str(pictures / "plain.png")
     data = json.loads(json.dumps([sent]).replace("{outside}", outside))
-    call = httpx.post(f"{page.url}/gradio_api/call/predict", json={"data": data})
+    call = httpx.post(f"{page.url}/gradio_api/call/predict", json={"data": data}, timeout=PATIENCE)
     if call.status_code == 200:
-        stream = httpx.get(f"{page.url}/gradio_api/call/predict/{call.json()['event_id']}", timeout=30).text
+        stream = httpx.get(
+            f"{page.url}/gradio_api/call/predict/{call.json()['event_id']}", timeout=PATIENCE
+        ).text
         assert "probability" not in stream
         assert "Traceback" not in stream
     assert page.uploads() == []
@@ -105,10 +110,12 @@ def test_no_other_file_of_the_machine_is_read(page, pictures, sent):
 
 def test_what_is_uploaded_has_no_answer_under_its_address(page, client, pictures):
     sent = httpx.post(
-        f"{page.url}/gradio_api/upload", files={"files": ("head.png", (pictures / "plain.png").read_bytes())}
+        f"{page.url}/gradio_api/upload",
+        files={"files": ("head.png", (pictures / "plain.png").read_bytes())},
+        timeout=PATIENCE,
     ).json()[0]
     assert isinstance(page.desk.attempt("head.png", lambda: page.inbox.take(sent, "head.png")), Answer)
-    assert httpx.get(f"{page.url}/gradio_api/file={sent}").status_code in (403, 404)
+    assert httpx.get(f"{page.url}/gradio_api/file={sent}", timeout=PATIENCE).status_code in (403, 404)
 
 
 def test_only_predict_has_a_name(client):
@@ -118,16 +125,18 @@ def test_only_predict_has_a_name(client):
 
 
 def test_keeps_no_history_and_asks_nobody(page):
-    config = httpx.get(f"{page.url}/config").json()
+    config = httpx.get(f"{page.url}/config", timeout=PATIENCE).json()
     assert config["analytics_enabled"] is False
     assert config["run_history"] is False
     assert not config["footer_links"]
-    html = httpx.get(page.url).text + httpx.get(f"{page.url}/theme.css").text
+    html = (
+        httpx.get(page.url, timeout=PATIENCE).text + httpx.get(f"{page.url}/theme.css", timeout=PATIENCE).text
+    )
     assert not re.search(r"""(src|href)=["']https?://|url\(["']?https?://|@import""", html)
 
 
 def test_the_research_line_is_first_and_normal_is_nowhere(page):
-    config = httpx.get(f"{page.url}/config").json()
+    config = httpx.get(f"{page.url}/config", timeout=PATIENCE).json()
     first = next(one["props"]["value"] for one in config["components"] if one["type"] == "html")
     assert "header" in str(first)
     for language, line in (

@@ -163,7 +163,7 @@ def test_a_page_that_is_left_leaves_nothing(inbox, study, tiny_detector):
     next(pages)
     next(pages)
     pages.close()
-    for _ in range(200):
+    for _ in range(900):
         if not left(inbox):
             return
         time.sleep(0.1)

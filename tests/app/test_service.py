@@ -20,7 +20,7 @@ from tumorscan.errors import BundleError, SettingsError, UnreadableScan
 from tumorscan.model.bundle import MANIFEST, ONNX, read_bundle, write_bundle
 from tumorscan.read import read_scan
 
-PATIENCE = 30
+PATIENCE = 120
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def test_bulk_counts_each_way_by_its_own_number(ways):
 def test_a_run_is_over_when_the_command_is(tmp_path):
     from processes import run
 
-    ran = run([sys.executable, "-c", "import time; print(1, flush=True); time.sleep(1)"])
+    ran = run([sys.executable, "-c", "import time; print(1, flush=True); time.sleep(3)"])
     assert ran.seconds - ran.answered > 0.2
 
 

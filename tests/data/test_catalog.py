@@ -250,7 +250,11 @@ def test_join_groups(record: Callable[..., Record]) -> None:
         join_groups(Catalog(records), [(records[0].pixels_sha256, "f" * 64)])
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.permutations(range(9)))
 def test_groups_do_not_depend_on_file_order(tmp_path: Path, draw_png: Draw, order: list[int]) -> None:
     lines = [f"{i}.png,yes,{'a' if i in (1, 5) else ''},{i % 2 if i > 6 else ''}" for i in range(9)]

@@ -226,7 +226,11 @@ def test_slices_of_one_patient_may_be_alike_and_bear_both_labels(tmp_path: Path)
     assert len(set(_by_stem(catalog).values())) == 1
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=10,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.permutations(range(9)))
 def test_groups_do_not_depend_on_the_order_of_files(folder: Path, order: list[int]) -> None:
     files = sorted(folder.rglob("*.png"))

@@ -44,4 +44,6 @@ def test_the_first_failure_comes_out_and_stops_the_rest() -> None:
     with pytest.raises(RuntimeError, match="the fifth"):
         list(in_order(job, range(1000), title="", workers=2))
     assert len(done) < 20
-    assert not set(threading.enumerate()) - others
+    # Of ours: tqdm starts one of its own, once a process.
+    new = set(threading.enumerate()) - others
+    assert not [one for one in new if one.name.startswith("tumorscan")]

@@ -121,12 +121,13 @@ def test_refused_from_bytes_and_from_a_file_alike(data: bytes, cause: str, tmp_p
     assert os.listdir(tmp_path) == ["scan.jpg"]  # noqa: PTH208 - names are all that is asked
 
 
-def test_a_bomb_is_refused_at_once() -> None:
-    start = time.perf_counter()
+def test_a_bomb_is_refused_without_being_decoded() -> None:
+    """Which would take minutes and all memory; processor time, for the machine may be busy."""
+    start = time.process_time()
     for data in (png_of(2**31 - 1, 2**31 - 1), webp_canvas(2**24, 2**24), jpeg_of(65_500, 65_500)):
         with pytest.raises(UnreadableScan, match="more than the limit"):
             read_bytes(data, "bomb", ReadLimits(max_pixels=10_000))
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 20
 
 
 @pytest.mark.parametrize(

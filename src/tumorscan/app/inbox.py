@@ -104,8 +104,8 @@ class Inbox:
         limit = time.time() - older_than
         stale = [
             file
-            for file in self.folder.rglob("*")
-            if file.is_file() and self.examples not in file.parents and _changed(file) <= limit
+            for file in _files(self.folder)
+            if self.examples not in file.parents and _changed(file) <= limit
         ]
         for file in stale:
             self._remove(file)
@@ -150,6 +150,11 @@ class Inbox:
                 file.parent.rmdir()
         except OSError:
             return
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All below a folder; uploads come and go meanwhile, and `Path.rglob` stops at what has gone."""
+    return (Path(place) / name for place, _, names in os.walk(folder) for name in names)
 
 
 def _changed(file: Path) -> float:

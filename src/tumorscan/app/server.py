@@ -63,9 +63,11 @@ def make_app(blocks: Any, inbox: Inbox) -> Any:
             yield
         finally:
             sweeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await sweeping
-            inbox.close()
+            try:
+                with suppress(asyncio.CancelledError):
+                    await sweeping
+            finally:
+                inbox.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     # Gradio checks that an input is an upload, and no other file of this machine, only where this says

@@ -11,6 +11,7 @@ import io
 import json
 import shutil
 import tempfile
+import threading
 import zipfile
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -27,6 +28,9 @@ from tumorscan.jsonable import interval_from, jsonable
 from tumorscan.types import Calibration, OperatingPoint, UncertainBand
 
 T = TypeVar("T")
+
+_one_at_a_time = threading.Lock()
+"""NumPy parses headers as Python, which threads must not do at once before 3.11.8 (python/cpython#106905)."""
 SCHEMA = 1
 MANIFEST = "bundle.json"
 WEIGHTS = "weights.npz"
@@ -134,7 +138,7 @@ class Bundle:
         """
         path = self.folder / name
         try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+            with _one_at_a_time, np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
                 return make(dict(arrays))
         except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, BundleError) as error:
             raise BundleError(f"{path}: {wrong} ({error}): {again}") from error
