@@ -100,6 +100,15 @@ def written(tmp_path_factory):
     return found, path.read_text(encoding="utf-8")
 
 
+def test_an_image_with_a_name_is_a_file_too(tmp_path):
+    images = (blocks.Image(b"drawn", "a curve", name="roc"), blocks.Image(b"other", "another"))
+    sections = [blocks.Section("Curves", (blocks.Text("Two."), blocks.Images(images)))]
+    report.write_report(tmp_path / "report.html", title="t", measured=MEASURED, sections=sections)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "roc.png"]
+    assert (tmp_path / "roc.png").read_bytes() == b"drawn"
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").count("data:image/png") == 2
+
+
 def shown(pixels):
     return Shown(pixels, BAD_NAME, "tumor", Verdict.NO_TUMOR, 0.123, correct=False)
 

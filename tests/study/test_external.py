@@ -280,6 +280,7 @@ def test_card_command(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_trees")
 def test_controls_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(4)
     for i in range(24):

@@ -79,6 +79,7 @@ class Image:
         caption: below it.
         wide: over all columns.
         width: shown width in pixels at most.
+        name: stem of a file of its own beside the report; none if empty.
     """
 
     png: bytes
@@ -86,6 +87,7 @@ class Image:
     caption: str = ""
     wide: bool = False
     width: int = 480
+    name: str = ""
 
     def __post_init__(self) -> None:
         if not self.alt.strip():
@@ -97,10 +99,10 @@ class Image:
         return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
 
     @classmethod
-    def of(cls, figure: Figure, alt: str, caption: str = "", *, wide: bool = False) -> Image:
+    def of(cls, figure: Figure, alt: str, caption: str = "", *, wide: bool = False, name: str = "") -> Image:
         """From a figure."""
         width = int(figure.get_figwidth() * 100)
-        return cls(figures.to_png(figure), alt, caption, wide, width)
+        return cls(figures.to_png(figure), alt, caption, wide, width, name)
 
 
 @dataclass(frozen=True)
@@ -166,43 +168,55 @@ def evaluation_sections(evaluation: Evaluation) -> list[Section]:
     ]
 
 
-def curve_images(evaluation: Evaluation) -> Images:
-    """Confusion, ROC with its band, precision-recall, reliability and risk-coverage."""
+def curve_images(evaluation: Evaluation, prefix: str = "") -> Images:
+    """Confusion, ROC with its band, precision-recall, reliability and risk-coverage.
+
+    Args:
+        evaluation: what is drawn.
+        prefix: of their files beside the report.
+    """
     return Images(
         (
-            Image.of(figures.confusion_figure(evaluation.counts), _confusion_words(evaluation)),
+            _confusion_image(evaluation, prefix),
             Image.of(
                 figures.roc_figure(evaluation),
                 f"ROC curve, AUC {in_words(evaluation.figures['roc_auc'])}",
                 "The band is pointwise, by the bootstrap over groups.",
+                name=f"{prefix}roc",
             ),
             Image.of(
                 figures.precision_recall_figure(evaluation),
                 f"Precision over recall, AP {in_words(evaluation.figures['average_precision'])}",
+                name=f"{prefix}precision_recall",
             ),
             Image.of(
                 figures.reliability_figure(evaluation),
                 f"Reliability diagram, calibration error {in_words(evaluation.figures['ece'])}",
                 f"{len(evaluation.curves.reliability)} bins of equal mass.",
+                name=f"{prefix}reliability",
             ),
-            risk_coverage_image(evaluation),
+            _risk_coverage_image(evaluation, prefix),
         )
     )
 
 
-def one_class_images(evaluation: Evaluation) -> Images:
-    """What can be drawn where one class is missing: confusion and risk-coverage."""
-    confusion = Image.of(figures.confusion_figure(evaluation.counts), _confusion_words(evaluation))
-    return Images((confusion, risk_coverage_image(evaluation)))
+def one_class_images(evaluation: Evaluation, prefix: str = "") -> Images:
+    """What can be drawn where one class is missing: confusion and risk-coverage; see `curve_images`."""
+    return Images((_confusion_image(evaluation, prefix), _risk_coverage_image(evaluation, prefix)))
 
 
-def risk_coverage_image(evaluation: Evaluation) -> Image:
-    """Risk over coverage."""
+def _confusion_image(evaluation: Evaluation, prefix: str) -> Image:
+    figure = figures.confusion_figure(evaluation.counts)
+    return Image.of(figure, _confusion_words(evaluation), name=f"{prefix}confusion")
+
+
+def _risk_coverage_image(evaluation: Evaluation, prefix: str) -> Image:
     return Image.of(
         figures.risk_coverage_figure(evaluation),
         f"Share of errors over share of pictures answered, from "
         f"{evaluation.curves.risk_coverage.risk[-1]:.1%} when all are answered",
         "The pictures nearest to the threshold are left unanswered first.",
+        name=f"{prefix}risk_coverage",
     )
 
 
@@ -250,6 +264,7 @@ def training_section(history: Sequence[Mapping[str, Any]]) -> Section:
         f"Loss, accuracy and AUC over {len(history)} epochs{best}",
         f"{len(history)} epochs{best}. The line divides the phases.",
         wide=True,
+        name="training",
     )
     return Section("Training", (Images((image,)),))
 
@@ -271,6 +286,7 @@ def controls_section(controls: Controls, model: tuple[str, Interval] | None = No
         figures.intervals_figure(rows, "ROC AUC", chance=0.5),
         "ROC AUC of the controls: " + "; ".join(f"{name} {in_words(auc)}" for name, auc in rows),
         "The dotted line is chance.",
+        name="controls",
     )
     table = interval_table(caption, ("", "ROC AUC"), {name: (auc,) for name, auc in rows})
     return Section("Controls", (Text(controls_meaning(controls, model)), table, Images((image,))))

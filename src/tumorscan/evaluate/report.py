@@ -17,7 +17,7 @@ import numpy as np
 import tumorscan
 from tumorscan.atomic import atomic_write_bytes
 from tumorscan.errors import require
-from tumorscan.evaluate.blocks import Section, in_words
+from tumorscan.evaluate.blocks import Images, Section, in_words
 from tumorscan.types import Interval, OperatingPoint
 
 RESEARCH_USE = (
@@ -114,7 +114,7 @@ def write_report(
     warnings: Sequence[str] = (),
     headline: Sequence[tuple[str, Interval]] = (),
 ) -> None:
-    """Write one page that holds all it shows and opens without a network.
+    """Write one page that holds all it shows and opens without a network; images with a name get a file too.
 
     Args:
         path: of the HTML file.
@@ -126,8 +126,12 @@ def write_report(
 
     Raises:
         MissingExtra: jinja2 is not installed.
-        EnvironmentProblem: the file cannot be written.
+        EnvironmentProblem: a file cannot be written.
     """
+    for block in (block for section in sections for block in section.blocks):
+        for image in block.images if isinstance(block, Images) else ():
+            if image.name:
+                atomic_write_bytes(Path(path).with_name(f"{image.name}.png"), image.png)
     jinja2 = require("jinja2", "train")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     source = resources.files(tumorscan.evaluate).joinpath("report.html.j2").read_text(encoding="utf-8")

@@ -94,4 +94,5 @@ def _curves_image(curves: Sequence[Curve]) -> Image:
         if not np.isnan(last.points[0].figures[name].value)
     )
     caption = "Bands are pointwise intervals by the bootstrap; all panels see the same draws."
-    return Image.of(curves_figure(curves), f"Figures over strength. {last.name}: {told}", caption, wide=True)
+    alt = f"Figures over strength. {last.name}: {told}"
+    return Image.of(curves_figure(curves), alt, caption, wide=True, name="curves")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,9 +22,6 @@ from tumorscan.evaluate.blocks import (
     one_class_images,
 )
 from tumorscan.evaluate.strata import SIDES, PatientRow, Stratum
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _MIXED = ("roc_auc", "average_precision", "brier", "ece")
 
@@ -66,34 +62,16 @@ def patients_section(rows: Sequence[PatientRow]) -> Section:
     return Section("By patient", (Table(head, body, caption),))
 
 
-def stratum_section(stratum: Stratum) -> Section:
-    """All figures and curves of one stratum, or why there are none."""
+def stratum_section(stratum: Stratum, prefix: str = "") -> Section:
+    """All figures and curves of one stratum, or why there are none; `prefix` of the curves' files."""
     blocks: list[Block] = []
     found = stratum.evaluation
     if stratum.refusal:
         blocks.append(Text(f"Withheld: AUC, calibration and all that needs both classes: {stratum.refusal}."))
-        blocks += [one_class_images(found)] if found else []
+        blocks += [one_class_images(found, prefix)] if found else []
     elif found:
-        blocks += [figure_table(found), curve_images(found)]
+        blocks += [figure_table(found), curve_images(found, prefix)]
     return Section(stratum.name, tuple(blocks))
-
-
-def stratum_figures(stratum: Stratum) -> dict[str, Figure]:
-    """The curves of one stratum by file stem; those that need both classes only where they stand."""
-    found = stratum.evaluation
-    if found is None:
-        return {}
-    drawn = {
-        "confusion": figures.confusion_figure(found.counts),
-        "risk_coverage": figures.risk_coverage_figure(found),
-    }
-    if not stratum.refusal:
-        drawn |= {
-            "roc": figures.roc_figure(found),
-            "precision_recall": figures.precision_recall_figure(found),
-            "reliability": figures.reliability_figure(found),
-        }
-    return drawn
 
 
 def _sides(title: str, strata: Sequence[Stratum]) -> Table:

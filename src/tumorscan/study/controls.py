@@ -14,7 +14,6 @@ from tumorscan.data.features import metadata_features, pixel_statistics, rim_fea
 from tumorscan.data.records import Record, Skipped
 from tumorscan.data.split import without_copies
 from tumorscan.errors import DataError, UnreadableScan
-from tumorscan.evaluate import figures
 from tumorscan.evaluate.blocks import Section, Text, controls_meaning, controls_section, in_words
 from tumorscan.evaluate.controls import Controls, folds_of, measure_controls
 from tumorscan.evaluate.report import write_metrics, write_report
@@ -148,8 +147,6 @@ def control_sources(
 
 
 def _write(result: DataControls, out: Path) -> None:
-    rows = list(result.controls.aucs.items())
-    figures.save(figures.intervals_figure(rows, "ROC AUC", chance=0.5), out / "controls.png")
     write_metrics(out / "controls.json", result.to_table())
     write_report(
         out / "report.html",

@@ -82,41 +82,18 @@ def write_run_report(result: RunEvaluation, test: OpenedSplit) -> None:
     )
     history = _history(test.run)
     shown = _shown(test.part, test.probabilities, test.detector)
-    drawn = _drawn(result, test, history, shown)
-    for name, figure in drawn.items():
-        figures.save(figure, result.folder / f"{name}.png")
+    for name, rows in shown.items():
+        if rows:
+            figures.save(pictures.gallery_figure(rows[:_GALLERY_SHOWN]), result.folder / f"{name}.png")
     evaluation = result.evaluation
     write_report(
         result.folder / "report.html",
         title=f"{result.model}: test split",
         measured=_measured(result, test),
-        sections=_sections(result, history, drawn, shown),
+        sections=_sections(result, test, history, shown),
         warnings=[test.leaks.warning()] if test.leaks else [],
         headline=[(name, evaluation.figures[name]) for name in ("sensitivity", "specificity", "roc_auc")],
     )
-
-
-def _drawn(
-    result: RunEvaluation,
-    test: OpenedSplit,
-    history: Sequence[dict[str, Any]],
-    shown: dict[str, list[Shown]],
-) -> dict[str, Figure]:
-    """Every figure by the name of its file."""
-    evaluation = result.evaluation
-    drawn = {
-        "confusion": figures.confusion_figure(evaluation.counts),
-        "roc": figures.roc_figure(evaluation),
-        "precision_recall": figures.precision_recall_figure(evaluation),
-        "reliability": figures.reliability_figure(evaluation),
-        "training": figures.training_figure(history),
-        "preparation": _steps(test.part.records[:_STEPS_SHOWN], test.settings),
-        "augmented": _augmented(test.split.parts["train"], test.settings),
-    }
-    for name, rows in shown.items():
-        if rows:
-            drawn[name] = pictures.gallery_figure(rows[:_GALLERY_SHOWN])
-    return drawn
 
 
 def _measured(result: RunEvaluation, test: OpenedSplit) -> Measured:
@@ -134,8 +111,8 @@ def _measured(result: RunEvaluation, test: OpenedSplit) -> Measured:
 
 def _sections(
     result: RunEvaluation,
+    test: OpenedSplit,
     history: Sequence[dict[str, Any]],
-    drawn: dict[str, Figure],
     shown: dict[str, list[Shown]],
 ) -> list[Section]:
     evaluation = result.evaluation
@@ -143,7 +120,7 @@ def _sections(
         *evaluation_sections(evaluation),
         *([abstention_section({"Test split": result.unsaid})] if result.unsaid else []),
         training_section(history),
-        _pictures_section(drawn),
+        _pictures_section(test),
         _gallery_section(shown),
         section_of(result.controls, (f"{result.model}, test split", evaluation.figures["roc_auc"])),
     ]
@@ -197,18 +174,20 @@ def _shown(part: Part, probabilities: NDArray[np.float64], detector: Detector) -
     return shown
 
 
-def _pictures_section(drawn: dict[str, Figure]) -> Section:
+def _pictures_section(test: OpenedSplit) -> Section:
     steps = Image.of(
-        drawn["preparation"],
+        _steps(test.part.records[:_STEPS_SHOWN], test.settings),
         "Test pictures before and after each step of the preparation",
         "Before and after each step of the preparation.",
         wide=True,
+        name="preparation",
     )
     grid = Image.of(
-        drawn["augmented"],
+        _augmented(test.split.parts["train"], test.settings),
         "Training pictures under random flips, turns, zooms, brightness and contrast",
         "Augmented copies of two training pictures. Only training pictures are augmented.",
         wide=True,
+        name="augmented",
     )
     return Section("What the network sees", (Images((steps, grid)),))
 

@@ -17,7 +17,6 @@ from tumorscan.evaluate.strata import Stratum
 from tumorscan.evaluate.strata_blocks import (
     patients_section,
     strata_section,
-    stratum_figures,
     stratum_section,
 )
 from tumorscan.study.controls import section_of
@@ -71,11 +70,6 @@ def write_external(result: ExternalEvaluation) -> None:
     for name, rows in shown.items():
         if rows:
             figures.save(pictures.gallery_figure(rows[:_GALLERY_SHOWN]), folder / f"{name}.png")
-    several = len(result.sources) > 1
-    for one in _detailed(result):
-        prefix = f"{_stem(one.name)}_" if several and one is not result.whole else ""
-        for name, figure in stratum_figures(one).items():
-            figures.save(figure, folder / f"{prefix}{name}.png")
     write_report(
         folder / "report.html",
         title=f"{result.model}: external test on {result.name}",
@@ -111,7 +105,10 @@ def _sections(result: ExternalEvaluation, shown: dict[str, list[Shown]]) -> list
     sections = [strata_section("By source", result.sources)]
     if result.planes:
         sections.append(strata_section("By plane", result.planes))
-    sections += [stratum_section(one) for one in _detailed(result)]
+    sections += [
+        stratum_section(one, "" if one is result.whole else f"{_stem(one.name)}_")
+        for one in _detailed(result)
+    ]
     if result.unsaid:
         sections.append(abstention_section(result.unsaid))
     model = (f"{result.model} on these pictures", result.whole.figures["roc_auc"])

@@ -40,9 +40,8 @@ def write_localisation(result: Localisation) -> None:
     for name in _DRAWN:
         rows = [(kind, one.figures[name]) for kind, one in result.parts[0].maps.items()]
         figure = figures.intervals_figure(rows, WORDS[name])
-        figures.save(figure, folder / f"{name}.png")
         alt = "; ".join(f"{kind} {in_words(one)}" for kind, one in rows)
-        images.append(Image.of(figure, f"{WORDS[name]}: {alt}"))
+        images.append(Image.of(figure, f"{WORDS[name]}: {alt}", name=name))
     sections = [
         Section("What is measured", (Text(_MEANING), Images(tuple(images)))),
         *(_section(part) for part in result.parts),

@@ -11,7 +11,7 @@ from tumorscan.evaluate import figures
 from tumorscan.evaluate.blocks import NAMES, Image
 from tumorscan.evaluate.pictures import steps_figure
 from tumorscan.evaluate.report import write_metrics, write_report
-from tumorscan.evaluate.robustness_blocks import curves_figure, robustness_sections
+from tumorscan.evaluate.robustness_blocks import robustness_sections
 from tumorscan.read import read_scan
 from tumorscan.study.opened import Listed
 from tumorscan.study.robustness_result import Robustness, spoilt
@@ -31,9 +31,7 @@ def write_robustness(result: Robustness, seed: int) -> None:
     """
     folder = result.folder
     write_metrics(folder / "metrics.json", result.to_table())
-    figures.save(curves_figure(result.curves), folder / "curves.png")
     example = _example(result, seed)
-    figures.save(example, folder / "examples.png", dpi=90)
     names = [curve.name for curve in result.curves if curve.name in CORRUPTIONS]
     levels = [(name, CORRUPTIONS[name].unit, CORRUPTIONS[name].levels) for name in names]
     image = Image(
@@ -42,6 +40,7 @@ def write_robustness(result: Robustness, seed: int) -> None:
         "What the detector was given, before its preparation.",
         wide=True,
         width=900,
+        name="examples",
     )
     withheld = (f"NO AUC: {result.refusal}.",) if result.refusal else ()
     write_report(
