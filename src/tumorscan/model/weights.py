@@ -161,7 +161,7 @@ def _imagenet(trunk: str) -> Named:
     except Exception as error:  # Keras raises a bare Exception when its download fails
         raise BundleError(
             f"ImageNet weights of {trunk} could not be fetched ({error}); "
-            "without a network give --weights PATH"
+            "without a network give --weights default (the shipped ones) or a file"
         ) from error
     if trunk == "EfficientNetB0":
         named["normalization/variance"] = named["normalization/variance"] * _EFFICIENTNET_STDDEV
