@@ -67,7 +67,7 @@ def test_failed_download_names_the_way_out(network, monkeypatch):
         raise Exception("URL fetch failure")  # noqa: TRY002 - what Keras raises
 
     monkeypatch.setattr(source, "bare_trunk", no_network)
-    with pytest.raises(BundleError, match=r"could not be fetched.*give --weights PATH"):
+    with pytest.raises(BundleError, match=r"could not be fetched.*give --weights default"):
         load_trunk_weights(network, ModelSettings(weights="imagenet"))
 
 
