@@ -397,6 +397,30 @@ def test_an_association_that_breaks_off_keeps_what_came_and_waits_longer(make_no
     assert analysis.seen == [[1, 2]]
 
 
+def test_what_an_association_brought_is_held_until_it_is_postponed(make_node, analysis, monkeypatch):
+    from node_peers import FAST
+    from pynetdicom import AE
+
+    node = make_node()
+    postpone = node.ledger.postpone
+
+    def late(*arguments) -> None:
+        time.sleep(5 * FAST.quiet)  # the worker looks for complete studies meanwhile
+        postpone(*arguments)
+
+    monkeypatch.setattr(node.ledger, "postpone", late)
+    study = series_of(2)
+    entity = AE(ae_title="PACS")
+    entity.add_requested_context(study[0].SOPClassUID)
+    association = entity.associate("127.0.0.1", node.receiver.port, ae_title="TUMORSCAN")
+    assert association.send_c_store(study[0]).Status == 0
+    association.dul.socket.close()
+    until(lambda: any("association broke off; objects: 1 taken" in line for line in node.lines))
+    assert send(node.receiver.port, study[1:]) == [0]
+    done(node)
+    assert analysis.seen == [[1, 2]]
+
+
 def test_a_slow_sender_is_waited_for(make_node, analysis):
     from pynetdicom import AE
 

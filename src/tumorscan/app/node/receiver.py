@@ -162,15 +162,18 @@ class Receiver:
             self._sum_up(event, call, "")
 
     def _dropped(self, event: Any) -> None:
-        call = self._forget(event.assoc)
-        if call is None:  # was released, or brought nothing
-            return
-        if call.studies:
+        with self._lock:
+            call = self._calls.get(id(event.assoc))
+            studies = sorted(call.studies) if call else []
+        if studies:
+            # While they are still held: forgotten first, half a study could be complete in between.
             try:
-                self._ledger.postpone(call.studies, time.time() + self._settings.patience.dropped)
+                self._ledger.postpone(studies, time.time() + self._settings.patience.dropped)
             except EnvironmentProblem as error:
                 self._record.tell(str(error))
-        self._sum_up(event, call, "association broke off; ")
+        call = self._forget(event.assoc)
+        if call is not None:  # else it was released, or brought nothing
+            self._sum_up(event, call, "association broke off; ")
 
     def _sum_up(self, event: Any, call: _Call, before: str) -> None:
         if not (call.became or call.refused or before):
