@@ -397,6 +397,24 @@ def test_an_association_that_breaks_off_keeps_what_came_and_waits_longer(make_no
     assert analysis.seen == [[1, 2]]
 
 
+def test_an_association_that_is_released_did_not_break_off(make_node, monkeypatch):
+    from pynetdicom.acse import ACSE
+
+    send_release = ACSE.send_release
+
+    def late(self, *, is_response: bool = False) -> None:
+        send_release(self, is_response=is_response)
+        if is_response:
+            time.sleep(0.5)  # the peer closes its connection meanwhile
+
+    monkeypatch.setattr(ACSE, "send_release", late)
+    node = make_node()
+    assert send(node.receiver.port, series_of(1)) == [0]
+    done(node)
+    assert any("PACS: objects: 1 taken" in line for line in node.lines)
+    assert not any("broke off" in line for line in node.lines)
+
+
 def test_what_an_association_brought_is_held_until_it_is_postponed(make_node, analysis, monkeypatch):
     from node_peers import FAST
     from pynetdicom import AE

@@ -77,7 +77,7 @@ class Receiver:
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_DATA_RECV, self._weigh),
             (evt.EVT_REJECTED, self._rejected),
-            (evt.EVT_RELEASED, self._released),
+            (evt.EVT_PDU_SENT, self._sent),
             (evt.EVT_ABORTED, self._dropped),
             (evt.EVT_CONN_CLOSE, self._dropped),
         ]
@@ -156,10 +156,17 @@ class Receiver:
             )
         self._note(event, "rejected", f"association rejected: {cause}")
 
-    def _released(self, event: Any) -> None:
-        call = self._forget(event.assoc)
-        if call is not None:
-            self._sum_up(event, call, "")
+    def _sent(self, event: Any) -> None:
+        """The answer to a release ends an association well.
+
+        EVT_RELEASED comes in another thread, where the connection may be closed by then.
+        """
+        from pynetdicom.pdu import A_RELEASE_RP
+
+        if isinstance(event.pdu, A_RELEASE_RP):
+            call = self._forget(event.assoc)
+            if call is not None:
+                self._sum_up(event, call, "")
 
     def _dropped(self, event: Any) -> None:
         with self._lock:
