@@ -397,6 +397,25 @@ def test_an_association_that_breaks_off_keeps_what_came_and_waits_longer(make_no
     assert analysis.seen == [[1, 2]]
 
 
+def test_a_study_is_held_from_its_first_object_on(make_node, analysis, monkeypatch):
+    from node_peers import FAST
+
+    from tumorscan.app.node.intake import Intake
+
+    take = Intake.take
+
+    def late(*arguments, **options):
+        became = take(*arguments, **options)
+        time.sleep(3 * FAST.quiet)  # the worker looks for complete studies meanwhile
+        return became
+
+    monkeypatch.setattr(Intake, "take", late)
+    node = make_node()
+    assert send(node.receiver.port, series_of(2)) == [0, 0]
+    done(node)
+    assert analysis.seen == [[1, 2]]
+
+
 def test_an_association_that_is_released_did_not_break_off(make_node, monkeypatch):
     from pynetdicom.acse import ACSE
 

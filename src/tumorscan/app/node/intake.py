@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -96,12 +97,15 @@ class Intake:
         self._ledger = ledger
         self._outbox = outbox
 
-    def take(self, data: bytes, source: str = "") -> tuple[Taken, str]:
+    def take(
+        self, data: bytes, source: str = "", hold: Callable[[str], object] | None = None
+    ) -> tuple[Taken, str]:
         """Take an object in; it is on disk and in the queue when this returns.
 
         Args:
             data: in the DICOM file format, as it came.
             source: '' for C-STORE, or the DICOMweb server.
+            hold: is told the keyed hash of the study before the queue is.
 
         Returns:
             what became of it (``ours``: a result of ours that came back, which is let go), and the keyed
@@ -125,6 +129,8 @@ class Intake:
             return "ours", arrival.study
         if header.sop_class not in _TAKEN:
             raise Refused(CLASS_NOT_SUPPORTED, f"{class_name(header.sop_class)} is not taken: send MR images")
+        if hold:
+            hold(arrival.study)
         try:
             return self._keep(arrival, data), arrival.study
         except EnvironmentProblem as error:

@@ -118,8 +118,13 @@ class Receiver:
         """A C-STORE request; returns its status."""
         call = self._call(event.assoc)
         call.bytes = 0
+
+        def hold(study: str) -> None:
+            with self._lock:
+                call.studies.add(study)
+
         try:
-            became, study = self._intake.take(event.encoded_dataset())
+            became, _ = self._intake.take(event.encoded_dataset(), hold=hold)
         except Refused as refusal:
             return self._refuse(event, call, refusal)
         except Exception as error:  # noqa: BLE001 - an answer is owed, and the message could name a person
@@ -128,8 +133,6 @@ class Receiver:
             )
         with self._lock:
             call.became[became] += 1
-            if became != "ours":
-                call.studies.add(study)
         return 0x0000
 
     def _refuse(self, event: Any, call: _Call, refusal: Refused) -> Any:
