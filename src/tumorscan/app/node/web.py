@@ -91,6 +91,12 @@ class Fetcher:
         self._names = names
         self._record = record
         self._failures = 0
+        self._at = ""
+
+    def bringing(self) -> set[str]:
+        """The study that it is at: the next object may be long in coming."""
+        at = self._at
+        return {at} if at else set()
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop."""
@@ -119,16 +125,20 @@ class Fetcher:
 
     def _poll(self, stop: threading.Event) -> None:
         client = client_of(self._server)
-        for study, series, count in self._listed(client):
-            if stop.is_set():
-                return
-            if self._is_due(series, count):
-                self._fetch(client, study, series, count)
+        try:
+            for study, series, count in self._listed(client):
+                if stop.is_set():
+                    return
+                if self._is_due(series, count):
+                    self._fetch(client, study, series, count)
+        finally:
+            self._at = ""
 
     def _listed(self, client: Any) -> Iterator[tuple[str, str, int]]:
         """Study, series and number of objects of every MR series that the filter lets through."""
         filters = filters_of(self._settings)
         for study in _all_studies(client, filters):
+            self._at = self._names.of(study)
             with _named():
                 found = client.search_for_series(
                     study, search_filters={"Modality": "MR"}, fields=["NumberOfSeriesRelatedInstances"]
