@@ -124,7 +124,7 @@ class Receiver:
                 call.studies.add(study)
 
         try:
-            became, _ = self._intake.take(event.encoded_dataset(), hold=hold)
+            became = self._intake.take(event.encoded_dataset(), hold=hold)
         except Refused as refusal:
             return self._refuse(event, call, refusal)
         except Exception as error:  # noqa: BLE001 - an answer is owed, and the message could name a person

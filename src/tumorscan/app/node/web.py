@@ -167,7 +167,7 @@ class Fetcher:
         with _named():
             for dataset in client.iter_series(study, series, media_types=_ANY_SYNTAX):
                 try:
-                    what: str = self._intake.take(encoded(dataset), self._server)[0]
+                    what: str = self._intake.take(encoded(dataset), self._server)
                 except Refused as refusal:
                     if refusal.status >> 8 == 0xA7:  # no room now: asked for again with the next poll
                         raise WebDown(f"study {key[:12]} is left there: an object {refusal}") from refusal
