@@ -27,9 +27,7 @@ MR = "1.2.840.10008.5.1.4.1.1.4"
 SC = "1.2.840.10008.5.1.4.1.1.7"
 SR = "1.2.840.10008.5.1.4.1.1.88.33"
 NAME, ID = "SECRETNAME^ANNA", "SECRET4711"
-FAST = Patience(
-    quiet=0.2, dropped=30, first_retry=0.2, longest_retry=0.4, poll=0.3, keep_failed=600, stop=20
-)
+FAST = Patience(quiet=0.2, dropped=30, first_retry=0.2, longest_retry=0.4, poll=0.3, keep_failed=600, stop=20)
 
 
 def mr_object(study: str, series: str, number: int = 1, instance: str = "", **changes) -> Dataset:

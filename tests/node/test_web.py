@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from node_peers import FAST, series_of, until
@@ -69,3 +70,12 @@ def test_a_study_is_not_analysed_in_parts_however_slowly_it_is_fetched(ask, anal
     until(lambda: node.ledger.states() == {"done": 1})
     assert analysis.seen == [[1, 2, 3]]
     assert len(server.stored) == 1
+
+
+def test_a_study_whose_fetch_breaks_off_waits_for_the_rest(ask, analysis):
+    server = Server(series_of(2), breaks=1)
+    # Asked again after three quiet times.
+    node = ask(server, patience=replace(FAST, longest_retry=3 * FAST.quiet))
+    until(lambda: node.ledger.states() == {"done": 1})
+    assert analysis.seen == [[1, 2]]
+    assert any("did not answer as it should (OSError); again in" in line for line in node.lines)

@@ -58,6 +58,7 @@ class Node:
                 settings=settings,
                 intake=intake,
                 database=self.store.database,
+                ledger=self.ledger,
                 names=self.store.names,
                 record=self.record,
             )
