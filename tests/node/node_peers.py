@@ -146,7 +146,7 @@ class Analysis:
     def __call__(self, pictures: Path, results: Path) -> Outcome:
         read = [pydicom.dcmread(file) for file in sorted(pictures.iterdir())]
         self.seen.append(sorted(ds.InstanceNumber for ds in read))
-        assert self.go.wait(30)
+        assert self.go.wait(120)
         if self.problem:
             raise self.problem
         study = read[0].StudyInstanceUID
