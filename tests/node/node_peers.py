@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import ssl
 import threading
@@ -88,9 +89,16 @@ def until(true: Callable[[], object], seconds: float = 60.0, pause: float = 0.02
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    # Below those that outgoing connections are given, which could take it before it is bound, or while its
+    # server is down; not by `random`, whose seed parallel workers may share.
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as one:
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Pacs:

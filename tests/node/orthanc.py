@@ -94,7 +94,9 @@ class Orthanc:
         """Every object, as a file."""
         found = []
         for one in self.ask("/instances"):
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/instances/{one}/file", timeout=60) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.http}/instances/{one}/file", timeout=60
+            ) as answer:
                 found.append(answer.read())
         return found
 
