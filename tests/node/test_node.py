@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import stat
+import threading
 import time
 
 import pydicom
@@ -392,6 +393,39 @@ def test_an_association_that_breaks_off_keeps_what_came_and_waits_longer(make_no
     assert association.send_c_store(study[0]).Status == 0
     association.dul.socket.close()
     until(lambda: any("association broke off; objects: 1 taken" in line for line in node.lines))
+    assert send(node.receiver.port, study[1:]) == [0]
+    done(node)
+    assert analysis.seen == [[1, 2]]
+
+
+def test_an_object_that_is_taken_while_its_association_breaks_off_waits_longer(
+    make_node, analysis, monkeypatch
+):
+    from node_peers import FAST
+    from pynetdicom import AE
+
+    from tumorscan.app.node.intake import Intake
+
+    node = make_node()
+    take, at = Intake.take, threading.Event()
+
+    def late(*arguments, **options):
+        at.set()
+        until(lambda: any("association broke off" in line for line in node.lines))
+        return take(*arguments, **options)
+
+    study = series_of(2)
+    entity = AE(ae_title="PACS")
+    entity.add_requested_context(study[0].SOPClassUID)
+    association = entity.associate("127.0.0.1", node.receiver.port, ae_title="TUMORSCAN")
+    with monkeypatch.context() as patch:
+        patch.setattr(Intake, "take", late)
+        sending = threading.Thread(target=association.send_c_store, args=(study[0],), daemon=True)
+        sending.start()
+        assert at.wait(60)
+        association.dul.socket.close()
+        until(lambda: node.ledger.states() == {"received": 1})
+    time.sleep(5 * FAST.quiet)  # the worker looks for complete studies meanwhile
     assert send(node.receiver.port, study[1:]) == [0]
     done(node)
     assert analysis.seen == [[1, 2]]

@@ -29,6 +29,7 @@ class _Call:
     became: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     studies: set[str] = field(default_factory=set)
+    dropped: bool = False
 
 
 class Receiver:
@@ -133,6 +134,9 @@ class Receiver:
             )
         with self._lock:
             call.became[became] += 1
+            dropped = call.dropped
+        if dropped:  # meanwhile, by another thread, which could not postpone what was not in the queue
+            self._postpone(call)
         return 0x0000
 
     def _refuse(self, event: Any, call: _Call, refusal: Refused) -> Any:
@@ -174,16 +178,22 @@ class Receiver:
     def _dropped(self, event: Any) -> None:
         with self._lock:
             call = self._calls.get(id(event.assoc))
-            studies = sorted(call.studies) if call else []
+            if call is None:  # was released, or brought nothing
+                return
+            call.dropped = True
+        # While its studies are still held: forgotten first, half of one could be complete in between.
+        self._postpone(call)
+        if self._forget(event.assoc) is not None:
+            self._sum_up(event, call, "association broke off; ")
+
+    def _postpone(self, call: _Call) -> None:
+        with self._lock:
+            studies = sorted(call.studies)
         if studies:
-            # While they are still held: forgotten first, half a study could be complete in between.
             try:
                 self._ledger.postpone(studies, time.time() + self._settings.patience.dropped)
             except EnvironmentProblem as error:
                 self._record.tell(str(error))
-        call = self._forget(event.assoc)
-        if call is not None:  # else it was released, or brought nothing
-            self._sum_up(event, call, "association broke off; ")
 
     def _sum_up(self, event: Any, call: _Call, before: str) -> None:
         if not (call.became or call.refused or before):
