@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -35,9 +36,16 @@ def answers(url: str) -> bool:
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    # Below those that outgoing connections are given, which could take it before it is bound, or while its
+    # server is down; not by `random`, whose seed parallel workers may share.
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as one:
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 @contextmanager

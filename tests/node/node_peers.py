@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import ssl
 import threading
@@ -27,9 +28,7 @@ MR = "1.2.840.10008.5.1.4.1.1.4"
 SC = "1.2.840.10008.5.1.4.1.1.7"
 SR = "1.2.840.10008.5.1.4.1.1.88.33"
 NAME, ID = "SECRETNAME^ANNA", "SECRET4711"
-FAST = Patience(
-    quiet=0.2, dropped=1.5, first_retry=0.2, longest_retry=0.4, poll=0.3, keep_failed=600, stop=20
-)
+FAST = Patience(quiet=0.2, dropped=30, first_retry=0.2, longest_retry=0.4, poll=0.3, keep_failed=600, stop=20)
 
 
 def mr_object(study: str, series: str, number: int = 1, instance: str = "", **changes) -> Dataset:
@@ -90,9 +89,16 @@ def until(true: Callable[[], object], seconds: float = 60.0, pause: float = 0.02
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    # Below those that outgoing connections are given, which could take it before it is bound, or while its
+    # server is down; not by `random`, whose seed parallel workers may share.
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as one:
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Pacs:
@@ -148,7 +154,7 @@ class Analysis:
     def __call__(self, pictures: Path, results: Path) -> Outcome:
         read = [pydicom.dcmread(file) for file in sorted(pictures.iterdir())]
         self.seen.append(sorted(ds.InstanceNumber for ds in read))
-        assert self.go.wait(30)
+        assert self.go.wait(120)
         if self.problem:
             raise self.problem
         study = read[0].StudyInstanceUID

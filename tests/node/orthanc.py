@@ -58,7 +58,7 @@ class Orthanc:
         }))  # fmt: skip
         log = (self.folder / "log.txt").open("ab")
         self._process = subprocess.Popen([PROGRAM, str(self.folder / "orthanc.json")], stdout=log, stderr=log)
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while True:
             try:
                 self.ask("/system")
@@ -77,7 +77,7 @@ class Orthanc:
             self._process = None
 
     def ask(self, path: str) -> object:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=60) as answer:
             return json.load(answer)
 
     def store(self, *files: Path) -> None:
@@ -94,7 +94,9 @@ class Orthanc:
         """Every object, as a file."""
         found = []
         for one in self.ask("/instances"):
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/instances/{one}/file") as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.http}/instances/{one}/file", timeout=60
+            ) as answer:
                 found.append(answer.read())
         return found
 
@@ -103,7 +105,7 @@ def run_tool(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a tool of dcmtk."""
     program = shutil.which(name, path=_DCMTK)
     return subprocess.run(
-        [program, *arguments], capture_output=True, text=True, errors="replace", timeout=60, check=False
+        [program, *arguments], capture_output=True, text=True, errors="replace", timeout=120, check=False
     )
 
 

@@ -75,7 +75,7 @@ def test_the_whole_loop(orthanc, run_node, tmp_path):
         "--send-to",
         f"ORTHANC@127.0.0.1:{orthanc.dicom}",
         "--quiet",
-        "1",
+        "3",
         "--free-mb",
         "0",
     ]

@@ -54,11 +54,10 @@ def test_kill_9_loses_no_study_and_makes_none_be_analysed_twice(tmp_path, pacs):
         kill(process)
         process = start(store, port, pacs.peer)
     try:
-        while waiting:
-            if deliver(port, waiting[0], process):
-                waiting.pop(0)
+        for study in waiting:
+            until(lambda study=study: deliver(port, study, process), 90, 0.1)
         until(lambda: {one.StudyInstanceUID for one in pacs.objects} == uids, 90)
-        until(lambda: len({one["study"] for one in events(store) if one["event"] == "done"}) == 4)
+        until(lambda: len({one["study"] for one in events(store) if one["event"] == "done"}) == 4, 90)
     finally:
         kill(process)
     told = events(store)
@@ -82,4 +81,4 @@ def test_a_study_that_ends_the_node_again_and_again_is_given_up(tmp_path, make_n
         db.execute("UPDATE studies SET attempts = 3")
     node.worker.recover()
     assert node.ledger.states() == {"failed": 1}
-    assert "the node ended 3 times while at it" in node.lines[-1]
+    assert any("the node ended 3 times while at it" in line for line in node.lines)

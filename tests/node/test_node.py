@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import stat
+import threading
 import time
 
 import pydicom
@@ -107,7 +108,7 @@ def test_what_comes_late_is_analysed_with_its_series_or_asked_for(make_node, ana
     until(lambda: not pictures(node))
     send(node.receiver.port, study[2:])  # the first two are deleted
     until(lambda: node.ledger.states() == {"failed": 1})
-    assert "send the whole study again" in node.lines[-1]
+    until(lambda: any("send the whole study again" in one for one in node.lines))
     send(node.receiver.port, study)
     done(node)
     assert analysis.seen == [[1, 2], [1, 2, 3]]
@@ -397,6 +398,100 @@ def test_an_association_that_breaks_off_keeps_what_came_and_waits_longer(make_no
     assert analysis.seen == [[1, 2]]
 
 
+def test_an_object_that_is_taken_while_its_association_breaks_off_waits_longer(
+    make_node, analysis, monkeypatch
+):
+    from node_peers import FAST
+    from pynetdicom import AE
+
+    from tumorscan.app.node.intake import Intake
+
+    node = make_node()
+    take, at = Intake.take, threading.Event()
+
+    def late(*arguments, **options):
+        at.set()
+        until(lambda: any("association broke off" in line for line in node.lines))
+        return take(*arguments, **options)
+
+    study = series_of(2)
+    entity = AE(ae_title="PACS")
+    entity.add_requested_context(study[0].SOPClassUID)
+    association = entity.associate("127.0.0.1", node.receiver.port, ae_title="TUMORSCAN")
+    with monkeypatch.context() as patch:
+        patch.setattr(Intake, "take", late)
+        sending = threading.Thread(target=association.send_c_store, args=(study[0],), daemon=True)
+        sending.start()
+        assert at.wait(60)
+        association.dul.socket.close()
+        until(lambda: node.ledger.states() == {"received": 1})
+    time.sleep(5 * FAST.quiet)  # the worker looks for complete studies meanwhile
+    assert send(node.receiver.port, study[1:]) == [0]
+    done(node)
+    assert analysis.seen == [[1, 2]]
+
+
+def test_a_study_is_held_from_its_first_object_on(make_node, analysis, monkeypatch):
+    from node_peers import FAST
+
+    from tumorscan.app.node.intake import Intake
+
+    take = Intake.take
+
+    def late(*arguments, **options):
+        became = take(*arguments, **options)
+        time.sleep(3 * FAST.quiet)  # the worker looks for complete studies meanwhile
+        return became
+
+    monkeypatch.setattr(Intake, "take", late)
+    node = make_node()
+    assert send(node.receiver.port, series_of(2)) == [0, 0]
+    done(node)
+    assert analysis.seen == [[1, 2]]
+
+
+def test_an_association_that_is_released_did_not_break_off(make_node, monkeypatch):
+    from pynetdicom.acse import ACSE
+
+    send_release = ACSE.send_release
+
+    def late(self, *, is_response: bool = False) -> None:
+        send_release(self, is_response=is_response)
+        if is_response:
+            time.sleep(0.5)  # the peer closes its connection meanwhile
+
+    monkeypatch.setattr(ACSE, "send_release", late)
+    node = make_node()
+    assert send(node.receiver.port, series_of(1)) == [0]
+    done(node)
+    assert any("PACS: objects: 1 taken" in line for line in node.lines)
+    assert not any("broke off" in line for line in node.lines)
+
+
+def test_what_an_association_brought_is_held_until_it_is_postponed(make_node, analysis, monkeypatch):
+    from node_peers import FAST
+    from pynetdicom import AE
+
+    node = make_node()
+    postpone = node.ledger.postpone
+
+    def late(*arguments) -> None:
+        time.sleep(5 * FAST.quiet)  # the worker looks for complete studies meanwhile
+        postpone(*arguments)
+
+    monkeypatch.setattr(node.ledger, "postpone", late)
+    study = series_of(2)
+    entity = AE(ae_title="PACS")
+    entity.add_requested_context(study[0].SOPClassUID)
+    association = entity.associate("127.0.0.1", node.receiver.port, ae_title="TUMORSCAN")
+    assert association.send_c_store(study[0]).Status == 0
+    association.dul.socket.close()
+    until(lambda: any("association broke off; objects: 1 taken" in line for line in node.lines))
+    assert send(node.receiver.port, study[1:]) == [0]
+    done(node)
+    assert analysis.seen == [[1, 2]]
+
+
 def test_a_slow_sender_is_waited_for(make_node, analysis):
     from pynetdicom import AE
 
@@ -438,7 +533,7 @@ def test_a_study_that_cannot_be_analysed_fails_alone_and_may_be_sent_again(make_
     study = series_of(1)
     send(node.receiver.port, study)
     until(lambda: node.ledger.states() == {"failed": 1})
-    assert line in node.lines[-1]
+    until(lambda: any(line in one for one in node.lines))
     assert "SECRET" not in "".join(node.lines)
     assert len(pictures(node)) == 1, "kept for a while"
     analysis.problem = None

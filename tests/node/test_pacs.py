@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import pydicom
 import pytest
-from node_peers import free_port, series_of, until
+from node_peers import FAST, free_port, series_of, until
 from orthanc import Orthanc, run_tool, skip_without_orthanc, tool
 
 from tumorscan.app.node.peer import Peer
+
+# A PACS passes pictures on one by one; on a slow machine they come far apart.
+CALM = replace(FAST, quiet=2)
 
 
 @pytest.fixture
@@ -39,7 +43,7 @@ def test_a_study_goes_through_the_pacs_to_the_node_and_back_into_the_same_study(
 ):
     port = free_port()
     orthanc.start(route_to=port)
-    node = make_node(port=port, send_to=(Peer("ORTHANC", "127.0.0.1", orthanc.dicom),))
+    node = make_node(port=port, send_to=(Peer("ORTHANC", "127.0.0.1", orthanc.dicom),), patience=CALM)
     study = series_of(4)
     tool("echoscu", "-aet", "ORTHANC", "-aec", "TUMORSCAN", "127.0.0.1", str(port))
     orthanc.store(*write(tmp_path, study))
@@ -55,7 +59,7 @@ def test_a_study_goes_through_the_pacs_to_the_node_and_back_into_the_same_study(
 def test_a_pacs_that_goes_down_while_its_study_is_worked_on(orthanc, make_node, analysis, tmp_path):
     port = free_port()
     orthanc.start(route_to=port)
-    node = make_node(port=port, send_to=(Peer("ORTHANC", "127.0.0.1", orthanc.dicom),))
+    node = make_node(port=port, send_to=(Peer("ORTHANC", "127.0.0.1", orthanc.dicom),), patience=CALM)
     analysis.go.clear()
     orthanc.store(*write(tmp_path, series_of(2)))
     until(lambda: analysis.seen == [[1, 2]], 90)
@@ -71,9 +75,9 @@ def test_a_pacs_without_routing_is_asked_by_dicomweb_and_gets_the_results_there(
     orthanc, make_node, analysis, tmp_path
 ):
     orthanc.start()
-    node = make_node(send_to=(), dicomweb=(orthanc.web,), web_days=0)
     study = series_of(3)
-    orthanc.store(*write(tmp_path, study))
+    orthanc.store(*write(tmp_path, study))  # before it is asked for, so that it is fetched as a whole
+    node = make_node(send_to=(), dicomweb=(orthanc.web,), web_days=0)
     until(lambda: orthanc.modalities(study[0].StudyInstanceUID) == ["MR", "OT"], 90, 0.3)
     until(lambda: node.ledger.states() == {"done": 1})
     # A series that grows is fetched again, and only that.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -96,16 +97,16 @@ class Intake:
         self._ledger = ledger
         self._outbox = outbox
 
-    def take(self, data: bytes, source: str = "") -> tuple[Taken, str]:
+    def take(self, data: bytes, source: str = "", hold: Callable[[str], object] | None = None) -> Taken:
         """Take an object in; it is on disk and in the queue when this returns.
 
         Args:
             data: in the DICOM file format, as it came.
             source: '' for C-STORE, or the DICOMweb server.
+            hold: is told the keyed hash of the study before the queue is.
 
         Returns:
-            what became of it (``ours``: a result of ours that came back, which is let go), and the keyed
-            hash of its study.
+            what became of it (``ours``: a result of ours that came back, which is let go).
 
         Raises:
             Refused: with a status and a cause that names no one.
@@ -122,11 +123,13 @@ class Intake:
             source,
         )
         if (header.manufacturer, header.model) == _OURS or self._outbox.holds(arrival.object):
-            return "ours", arrival.study
+            return "ours"
         if header.sop_class not in _TAKEN:
             raise Refused(CLASS_NOT_SUPPORTED, f"{class_name(header.sop_class)} is not taken: send MR images")
+        if hold:
+            hold(arrival.study)
         try:
-            return self._keep(arrival, data), arrival.study
+            return self._keep(arrival, data)
         except EnvironmentProblem as error:
             raise Refused(OUT_OF_RESOURCES, str(error)) from error
 

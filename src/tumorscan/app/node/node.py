@@ -49,7 +49,7 @@ class Node:
         intake = Intake(settings, self.store, self.ledger, self.outbox)
         self.receiver = Receiver(settings, intake, self.ledger, self.record)
         self.worker = Worker(
-            settings, self.store, self.ledger, self.record, analyse=analyse, held=self.receiver.bringing
+            settings, self.store, self.ledger, self.record, analyse=analyse, held=self._bringing
         )
         self.sender = Sender(settings, self.store, self.outbox, self.record)
         self.fetchers = [
@@ -58,6 +58,7 @@ class Node:
                 settings=settings,
                 intake=intake,
                 database=self.store.database,
+                ledger=self.ledger,
                 names=self.store.names,
                 record=self.record,
             )
@@ -112,6 +113,10 @@ class Node:
         self.record.note("stopped", f"stopped{words}", studies=self.ledger.states())
         if not left:
             self.store.close()
+
+    def _bringing(self) -> set[str]:
+        """Studies that an association or a fetch is still at."""
+        return self.receiver.bringing().union(*(one.bringing() for one in self.fetchers))
 
     def _guarded(self, run: Callable[[threading.Event], None]) -> None:
         """A part that ends by an error ends the node, so that whoever watches it starts it again."""

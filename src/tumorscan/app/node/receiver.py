@@ -29,6 +29,7 @@ class _Call:
     became: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     studies: set[str] = field(default_factory=set)
+    dropped: bool = False
 
 
 class Receiver:
@@ -77,7 +78,7 @@ class Receiver:
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_DATA_RECV, self._weigh),
             (evt.EVT_REJECTED, self._rejected),
-            (evt.EVT_RELEASED, self._released),
+            (evt.EVT_PDU_SENT, self._sent),
             (evt.EVT_ABORTED, self._dropped),
             (evt.EVT_CONN_CLOSE, self._dropped),
         ]
@@ -118,8 +119,13 @@ class Receiver:
         """A C-STORE request; returns its status."""
         call = self._call(event.assoc)
         call.bytes = 0
+
+        def hold(study: str) -> None:
+            with self._lock:
+                call.studies.add(study)
+
         try:
-            became, study = self._intake.take(event.encoded_dataset())
+            became = self._intake.take(event.encoded_dataset(), hold=hold)
         except Refused as refusal:
             return self._refuse(event, call, refusal)
         except Exception as error:  # noqa: BLE001 - an answer is owed, and the message could name a person
@@ -128,8 +134,9 @@ class Receiver:
             )
         with self._lock:
             call.became[became] += 1
-            if became != "ours":
-                call.studies.add(study)
+            dropped = call.dropped
+        if dropped:  # meanwhile, by another thread, which could not postpone what was not in the queue
+            self._postpone(call)
         return 0x0000
 
     def _refuse(self, event: Any, call: _Call, refusal: Refused) -> Any:
@@ -156,21 +163,37 @@ class Receiver:
             )
         self._note(event, "rejected", f"association rejected: {cause}")
 
-    def _released(self, event: Any) -> None:
-        call = self._forget(event.assoc)
-        if call is not None:
-            self._sum_up(event, call, "")
+    def _sent(self, event: Any) -> None:
+        """The answer to a release ends an association well.
+
+        EVT_RELEASED comes in another thread, where the connection may be closed by then.
+        """
+        from pynetdicom.pdu import A_RELEASE_RP
+
+        if isinstance(event.pdu, A_RELEASE_RP):
+            call = self._forget(event.assoc)
+            if call is not None:
+                self._sum_up(event, call, "")
 
     def _dropped(self, event: Any) -> None:
-        call = self._forget(event.assoc)
-        if call is None:  # was released, or brought nothing
-            return
-        if call.studies:
+        with self._lock:
+            call = self._calls.get(id(event.assoc))
+            if call is None:  # was released, or brought nothing
+                return
+            call.dropped = True
+        # While its studies are still held: forgotten first, half of one could be complete in between.
+        self._postpone(call)
+        if self._forget(event.assoc) is not None:
+            self._sum_up(event, call, "association broke off; ")
+
+    def _postpone(self, call: _Call) -> None:
+        with self._lock:
+            studies = sorted(call.studies)
+        if studies:
             try:
-                self._ledger.postpone(call.studies, time.time() + self._settings.patience.dropped)
+                self._ledger.postpone(studies, time.time() + self._settings.patience.dropped)
             except EnvironmentProblem as error:
                 self._record.tell(str(error))
-        self._sum_up(event, call, "association broke off; ")
 
     def _sum_up(self, event: Any, call: _Call, before: str) -> None:
         if not (call.became or call.refused or before):

@@ -64,14 +64,20 @@ class Record:
         self._say(line)
 
     def note(self, event: str, line: str, **facts: Any) -> None:
-        """One thing that was done.
+        """One thing that was done; who reads the line finds it in the audit.
 
         Args:
             event: its kind, a word.
             line: for people.
             facts: for the audit; numbers, words of ours, AE titles, keyed hashes.
         """
+        problem = self._audit(event, facts)
         self._say(line)
+        if problem:
+            self._say(problem)
+
+    def _audit(self, event: str, facts: dict[str, Any]) -> str:
+        """Append to the audit; what is to be said where that cannot be, else ''."""
         entry = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "event": event,
@@ -87,7 +93,8 @@ class Record:
                     os.close(handle)
         except OSError as error:
             # A full disk must not stop what the line tells of; the line for people says what is missing.
-            self._say(f"audit: {cannot_write(self._file, error)}")
+            return f"audit: {cannot_write(self._file, error)}"
+        return ""
 
 
 def shown(text: object) -> str:

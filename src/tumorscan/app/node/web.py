@@ -12,6 +12,7 @@ from typing import Any
 
 from tumorscan.app.node.database import Database
 from tumorscan.app.node.intake import Intake, Refused
+from tumorscan.app.node.ledger import Ledger
 from tumorscan.app.node.record import Pseudonyms, Record
 from tumorscan.app.node.settings import NodeSettings
 from tumorscan.errors import EnvironmentProblem, require
@@ -81,6 +82,7 @@ class Fetcher:
         settings: NodeSettings,
         intake: Intake,
         database: Database,
+        ledger: Ledger,
         names: Pseudonyms,
         record: Record,
     ) -> None:
@@ -88,9 +90,16 @@ class Fetcher:
         self._settings = settings
         self._intake = intake
         self._database = database
+        self._ledger = ledger
         self._names = names
         self._record = record
         self._failures = 0
+        self._at = ""
+
+    def bringing(self) -> set[str]:
+        """The study that it is at: the next object may be long in coming."""
+        at = self._at
+        return {at} if at else set()
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop."""
@@ -119,16 +128,20 @@ class Fetcher:
 
     def _poll(self, stop: threading.Event) -> None:
         client = client_of(self._server)
-        for study, series, count in self._listed(client):
-            if stop.is_set():
-                return
-            if self._is_due(series, count):
-                self._fetch(client, study, series, count)
+        try:
+            for study, series, count in self._listed(client):
+                if stop.is_set():
+                    return
+                if self._is_due(series, count):
+                    self._fetch(client, study, series, count)
+        finally:
+            self._at = ""
 
     def _listed(self, client: Any) -> Iterator[tuple[str, str, int]]:
         """Study, series and number of objects of every MR series that the filter lets through."""
         filters = filters_of(self._settings)
         for study in _all_studies(client, filters):
+            self._at = self._names.of(study)
             with _named():
                 found = client.search_for_series(
                     study, search_filters={"Modality": "MR"}, fields=["NumberOfSeriesRelatedInstances"]
@@ -152,17 +165,14 @@ class Fetcher:
         return bool(count != row[1] and now - row[0] >= self._settings.patience.quiet)
 
     def _fetch(self, client: Any, study: str, series: str, count: int) -> None:
-        became: dict[str, int] = {}
         key = self._names.of(study)
-        with _named():
-            for dataset in client.iter_series(study, series, media_types=_ANY_SYNTAX):
-                try:
-                    what: str = self._intake.take(encoded(dataset), self._server)[0]
-                except Refused as refusal:
-                    if refusal.status >> 8 == 0xA7:  # no room now: asked for again with the next poll
-                        raise WebDown(f"study {key[:12]} is left there: an object {refusal}") from refusal
-                    what = "refused"
-                became[what] = became.get(what, 0) + 1
+        try:
+            with _named():
+                became = self._take_all(client.iter_series(study, series, media_types=_ANY_SYNTAX), key)
+        except WebDown:
+            # As after an association that broke off: it is asked for again later than the quiet time.
+            self._ledger.postpone([key], time.time() + self._settings.patience.dropped)
+            raise
         with self._database.transaction() as db:
             db.execute(
                 "UPDATE web_series SET taken = ? WHERE server = ? AND series = ?",
@@ -173,6 +183,18 @@ class Fetcher:
             "fetched", f"{self._server}: study {key[:12]}: a series fetched: {words}",
             peer=self._server, studies=[key], objects=became,
         )  # fmt: skip
+
+    def _take_all(self, datasets: Iterator[Any], key: str) -> dict[str, int]:
+        became: dict[str, int] = {}
+        for dataset in datasets:
+            try:
+                what: str = self._intake.take(encoded(dataset), self._server)
+            except Refused as refusal:
+                if refusal.status >> 8 == 0xA7:  # no room now: asked for again with the next poll
+                    raise WebDown(f"study {key[:12]} is left there: an object {refusal}") from refusal
+                what = "refused"
+            became[what] = became.get(what, 0) + 1
+        return became
 
 
 def _all_studies(client: Any, filters: dict[str, str]) -> Iterator[str]:

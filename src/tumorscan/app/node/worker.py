@@ -53,7 +53,7 @@ class Worker:
         ledger: the queue.
         record: told what was done.
         analyse: does the work.
-        held: studies that are not complete yet, as associations that bring them are open.
+        held: studies that are not complete yet, as an association or a fetch is still at them.
     """
 
     def __init__(
