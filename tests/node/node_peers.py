@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import socket
 import ssl
 import threading
 import time
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from served import free_port
 
 pydicom = pytest.importorskip("pydicom")
 pytest.importorskip("pynetdicom")
@@ -86,19 +85,6 @@ def until(true: Callable[[], object], seconds: float = 60.0, pause: float = 0.02
     while not true():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(pause)
-
-
-def free_port() -> int:
-    # Below those that outgoing connections are given, which could take it before it is bound, or while its
-    # server is down; not by `random`, whose seed parallel workers may share.
-    while True:
-        port = 20_000 + secrets.randbelow(12_000)
-        with socket.socket() as one:
-            try:
-                one.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 class Pacs:

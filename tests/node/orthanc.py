@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from node_peers import free_port
+from served import free_port
 
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 PROGRAM = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/bin:/usr/local/sbin")

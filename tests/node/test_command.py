@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from node_peers import free_port, until
+from node_peers import until
 from orthanc import Orthanc, skip_without_orthanc, tool
+from served import free_port
 
 from tumorscan.app.cli import main
 from tumorscan.data.phantom_study import write_study

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from node_peers import free_port
 from orthanc import skip_without_orthanc
+from served import free_port
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "pacs.md"
 PORTS = ("4242", "8042", "11112")

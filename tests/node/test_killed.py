@@ -11,7 +11,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from node_peers import free_port, send, series_of, until
+from node_peers import send, series_of, until
+from served import free_port
 
 
 def start(store: Path, port: int, peer: object) -> subprocess.Popen:

@@ -382,17 +382,22 @@ def test_the_queue_at_a_glance(make_node, pacs, analysis, capsys):
     assert "no node has been here" in capsys.readouterr().err
 
 
-def test_an_association_that_breaks_off_keeps_what_came_and_waits_longer(make_node, analysis):
+def _break_off_after(node, one) -> None:
+    """Send an object, and close the connection without a word."""
     from pynetdicom import AE
 
-    node = make_node()
-    study = series_of(2)
     entity = AE(ae_title="PACS")
-    entity.add_requested_context(study[0].SOPClassUID)
+    entity.add_requested_context(one.SOPClassUID)
     association = entity.associate("127.0.0.1", node.receiver.port, ae_title="TUMORSCAN")
-    assert association.send_c_store(study[0]).Status == 0
+    assert association.send_c_store(one).Status == 0
     association.dul.socket.close()
     until(lambda: any("association broke off; objects: 1 taken" in line for line in node.lines))
+
+
+def test_an_association_that_breaks_off_keeps_what_came_and_waits_longer(make_node, analysis):
+    node = make_node()
+    study = series_of(2)
+    _break_off_after(node, study[0])
     assert send(node.receiver.port, study[1:]) == [0]
     done(node)
     assert analysis.seen == [[1, 2]]
@@ -470,7 +475,6 @@ def test_an_association_that_is_released_did_not_break_off(make_node, monkeypatc
 
 def test_what_an_association_brought_is_held_until_it_is_postponed(make_node, analysis, monkeypatch):
     from node_peers import FAST
-    from pynetdicom import AE
 
     node = make_node()
     postpone = node.ledger.postpone
@@ -481,12 +485,7 @@ def test_what_an_association_brought_is_held_until_it_is_postponed(make_node, an
 
     monkeypatch.setattr(node.ledger, "postpone", late)
     study = series_of(2)
-    entity = AE(ae_title="PACS")
-    entity.add_requested_context(study[0].SOPClassUID)
-    association = entity.associate("127.0.0.1", node.receiver.port, ae_title="TUMORSCAN")
-    assert association.send_c_store(study[0]).Status == 0
-    association.dul.socket.close()
-    until(lambda: any("association broke off; objects: 1 taken" in line for line in node.lines))
+    _break_off_after(node, study[0])
     assert send(node.receiver.port, study[1:]) == [0]
     done(node)
     assert analysis.seen == [[1, 2]]

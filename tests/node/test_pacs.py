@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from node_peers import FAST, free_port, series_of, until
+from node_peers import FAST, series_of, until
 from orthanc import Orthanc, run_tool, skip_without_orthanc, tool
+from served import free_port
 
 from tumorscan.app.node.peer import Peer
 

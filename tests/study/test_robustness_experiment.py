@@ -81,6 +81,15 @@ def test_the_command_prints_a_row_a_corruption(
     ]
 
 
+def test_tumors_alone_have_no_column_of_specificity(
+    bundle: Path, table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--sets", table, "--where", "label=tumor", "--most", 2, "--only", "blur"]
+    assert main(["experiment", "robustness", str(bundle), *map(str, arguments)]) == 0
+    (head,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("strength 1 to")]
+    assert head.split()[-1] == "sensitivity"
+
+
 @pytest.mark.parametrize(
     ("more", "error", "says"),
     [

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tumorscan.data.corrupt import CORRUPTIONS, STRENGTHS, corrupt
 from tumorscan.data.records import Record
 from tumorscan.evaluate.blocks import in_words
@@ -53,13 +55,15 @@ class Robustness:
         lines = [*self.opened.warnings, f"{len(self.records)} pictures of {self.opened.name}"]
         clean = self.curves[-1].points[0].figures
         lines += [f"  as they are: {name} {in_words(figure)}" for name, figure in clean.items()]
-        lines.append(f"{'strength 1 to ' + str(STRENGTHS):16}{'sensitivity':>32}{'specificity':>35}")
+        # A set of tumors alone has no specificity.
+        sides = [side for side in ("sensitivity", "specificity") if not np.isnan(clean[side].value)]
+        head = "   ".join(f"{side:33}" for side in sides).rstrip()
+        lines.append(f"{'strength 1 to ' + str(STRENGTHS):18}{head}")
         for curve in self.curves:
-            sides = [
-                "  ".join(f"{point.figures[side].value:.3f}" for point in curve.points[1:])
-                for side in ("sensitivity", "specificity")
+            figures = [
+                "  ".join(f"{one.figures[side].value:.3f}" for one in curve.points[1:]) for side in sides
             ]
-            lines.append(f"  {curve.name:16}{sides[0]}   {sides[1]}")
+            lines.append(f"  {curve.name:16}{'   '.join(figures)}")
         return "\n".join([*lines, f"report: {self.folder / 'report.html'}"])
 
     @property
