@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from served import free_port
 
 pydicom = pytest.importorskip("pydicom")
 pytest.importorskip("pynetdicom")
@@ -91,6 +90,8 @@ class Pacs:
     """Takes what it is sent, or answers as it is told."""
 
     def __init__(self) -> None:
+        from served import free_port  # which stands where only pytest looks, and not killed_node.py
+
         self.port = free_port()
         self.objects: list[Dataset] = []
         self.status = 0x0000
