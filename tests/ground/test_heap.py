@@ -72,3 +72,13 @@ def test_what_a_training_frees_it_takes_again():
 def test_where_there_is_no_such_call_nothing_happens(monkeypatch, tell):
     monkeypatch.setattr("ctypes.CDLL", lambda _: object())
     assert tell() is False
+
+
+@pytest.mark.parametrize("tell", [hold_heap, keep_freed_memory])
+@pytest.mark.parametrize("error", [OSError, TypeError])
+def test_nor_where_the_library_has_no_handle(monkeypatch, tell, error):
+    def none(_):
+        raise error
+
+    monkeypatch.setattr("ctypes.CDLL", none)
+    assert tell() is False

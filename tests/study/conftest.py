@@ -9,7 +9,9 @@ import pytest
 
 from tumorscan.config import PhaseSettings, Settings, preset
 from tumorscan.data.phantom import write_phantoms
+from tumorscan.errors import DataError
 from tumorscan.evaluate import controls
+from tumorscan.study import run
 from tumorscan.study.run import train_run
 
 
@@ -32,6 +34,16 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("phantoms")
     write_phantoms(folder, 60, 3, size=96, plain=True)
     return folder
+
+
+@pytest.fixture
+def nothing_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training ends with "far enough", in place of preparing its first picture."""
+
+    def stop(*_: object, **__: object) -> None:
+        raise DataError("far enough")
+
+    monkeypatch.setattr(run, "load_part", stop)
 
 
 @pytest.fixture

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from csv_tables import rewrite
 from PIL import Image
 
 from tumorscan.app.cli import main
 from tumorscan.config import preset
+from tumorscan.data.lesions import BOX_COLUMNS
 from tumorscan.data.split import read_split
-from tumorscan.errors import DataError, SettingsError
-from tumorscan.study import run as run_module
+from tumorscan.data.table import read_table
+from tumorscan.errors import SettingsError
 from tumorscan.study.claim import claim
 
 QUICK = preset("quick")
@@ -36,26 +37,13 @@ def _table(pictures: Path) -> Path:
     return next(pictures.glob("*.csv"))
 
 
-def _rows(table: Path) -> list[dict[str, str]]:
-    with table.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
-
-
-def _write(table: Path, rows: list[dict[str, str]]) -> None:
-    with table.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def _again(pictures, out, *, begun, settings=QUICK, sources=None, where=None):
     chosen = [_table(pictures), pictures] if sources is None else sources
     return claim(out, settings, chosen, "a run", begun=begun, where=where)
 
 
 def _corrected(pictures):
-    rows = _rows(_table(pictures))
-    _write(_table(pictures), [*rows[:-1], {**rows[-1], "label": "no_tumor"}])
+    rewrite(_table(pictures), lambda row: {"label": "no_tumor"} if row["box_x"] else {})
     return {}
 
 
@@ -114,36 +102,25 @@ def test_folders_of_before_say_nothing_of_their_pictures(pictures, out):
     assert not _again(pictures, out, begun=True, sources=[pictures])
 
 
-def test_a_csv_that_was_corrected_counts(pictures, out, capsys, monkeypatch):
+@pytest.mark.usefixtures("nothing_is_prepared")
+def test_a_csv_that_was_corrected_counts(pictures, out, capsys):
     """What refused it leaves nothing behind that would be gone on from."""
+    table = _table(pictures)
+    _, first = next(one for one in read_table(table, ("file",)) if one[1]["box_x"])
 
-    def stop(*_, **__):
-        raise DataError("far enough")
+    def label_of_first(label: str, **more: str) -> None:
+        rewrite(table, lambda row: {"label": label, **more} if row["file"] == first["file"] else {})
 
-    monkeypatch.setattr(run_module, "load_part", stop)
-    table, rows = _table(pictures), _rows(_table(pictures))
-    at = next(i for i, row in enumerate(rows) if row["box_x"])
-    _write(table, [{**row, "label": "no_tumor"} if i == at else row for i, row in enumerate(rows)])
     command = ["train", str(table), "--weights", "none", "--set", "decide.calibration=temperature"]
     command += ["--set", "split.calibration=0.3", "--out", str(out)]
+    label_of_first("no_tumor")
     assert main(command) == 4
     assert "labelled no_tumor, with a box" in capsys.readouterr().err
     assert not out.exists()
-    for label in ("tumor", "no_tumor"):
-        _write(
-            table,
-            [
-                {**row, "label": label, **({} if label == "tumor" else dict.fromkeys(_BOX, ""))}
-                if i == at
-                else row
-                for i, row in enumerate(rows)
-            ],
-        )
+    for label, box in (("tumor", {}), ("no_tumor", dict.fromkeys(BOX_COLUMNS, ""))):
+        label_of_first(label, **box)
         assert main(command) == 4
         assert "far enough" in capsys.readouterr().err
         split = read_split(out / "split.csv")
-        (record,) = [r for part in split.parts.values() for r in part if r.file.name in rows[at]["file"]]
+        (record,) = [r for part in split.parts.values() for r in part if r.file.name in first["file"]]
         assert record.label == label
-
-
-_BOX = ("box_x", "box_y", "box_w", "box_h")

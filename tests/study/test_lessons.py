@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from pathlib import Path
 
 import pytest
+from csv_tables import rewrite
 
 from tumorscan.app.cli import main
 from tumorscan.errors import DataError
-from tumorscan.study import run as run_module
 from tumorscan.study.evidence_fit import lesions_of
 
 TEMPERATURE = ["--set", "decide.calibration=temperature", "--set", "split.calibration=0.3"]
@@ -23,28 +22,14 @@ def table(phantoms, tmp_path):
 
 
 @pytest.fixture
-def train(tmp_path, capsys, monkeypatch):
-    """Train without weights until the first picture would be prepared; what was said, and the exit code."""
-
-    def stop(*_, **__):
-        raise DataError("far enough")
-
-    monkeypatch.setattr(run_module, "load_part", stop)
+def train(nothing_is_prepared, tmp_path, capsys):
+    """Train without weights until the first picture would be prepared; what was said."""
 
     def command(*arguments: str | Path) -> str:
         assert main(["train", *map(str, arguments), "--weights", "none", "--out", str(tmp_path / "run")]) == 4
         return capsys.readouterr().err
 
     return command
-
-
-def _rewrite(table: Path, change) -> None:
-    with table.open(newline="", encoding="utf-8") as stream:
-        rows = [row | change(row) for row in csv.DictReader(stream)]
-    with table.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _by_hospital(row):
@@ -63,14 +48,14 @@ def test_both_classes_and_places_need_no_word(table, train):
 
 
 def test_sources_of_one_class_are_named(table, train):
-    _rewrite(table, _by_hospital)
+    rewrite(table, _by_hospital)
     told = train(table, *TEMPERATURE)
     assert "do not count: empty (no_tumor), hosp (tumor, 15 with a place)" in told
     assert "far enough" in told
 
 
 def test_labels_alone_are_said_to_be(table, train):
-    _rewrite(table, _placeless)
+    rewrite(table, _placeless)
     told = train(table, *TEMPERATURE)
     assert "no training picture has a box or a mask" in told
     assert "far enough" in told
@@ -90,7 +75,7 @@ def test_labels_alone_are_said_to_be(table, train):
     ],
 )
 def test_what_teaches_nothing_is_refused(table, train, change, cause):
-    _rewrite(table, change)
+    rewrite(table, change)
     told = train(table, *TEMPERATURE)
     assert cause in told
     assert "far enough" not in told
@@ -107,6 +92,6 @@ def test_two_tables_that_place_a_tumor_differently_are_refused(table):
     other = table.with_name("other.csv")
     other.write_bytes(table.read_bytes())
     assert len(lesions_of([table, other])) == 30
-    _rewrite(other, lambda row: {"box_w": "0.01"} if row["box_w"] else {})
+    rewrite(other, lambda row: {"box_w": "0.01"} if row["box_w"] else {})
     with pytest.raises(DataError, match=r"other\.csv: gives .*\.png another lesion than a csv before it"):
         lesions_of([table, other])

@@ -28,9 +28,6 @@ from tumorscan.jsonable import interval_from, jsonable
 from tumorscan.types import Calibration, OperatingPoint, UncertainBand
 
 T = TypeVar("T")
-
-_one_at_a_time = threading.Lock()
-"""NumPy parses headers as Python, which threads must not do at once before 3.11.8 (python/cpython#106905)."""
 SCHEMA = 1
 MANIFEST = "bundle.json"
 WEIGHTS = "weights.npz"
@@ -40,6 +37,9 @@ ONNX, INT8, HEAD, PARITY = "model.onnx", "model.int8.onnx", "head.npz", "parity.
 GATE = "gate.npz"
 # What `tumorscan tumor-type --fit` adds.
 TYPES = "tumor_type.npz"
+
+# NumPy parses headers as Python, which threads must not do at once before 3.11.8 (python/cpython#106905).
+_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,9 @@ class Bundle:
         """
         path = self.folder / name
         try:
-            with _one_at_a_time, np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-                return make(dict(arrays))
+            with _one_at_a_time, np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as found:
+                arrays = dict(found)
+            return make(arrays)
         except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, BundleError) as error:
             raise BundleError(f"{path}: {wrong} ({error}): {again}") from error
 

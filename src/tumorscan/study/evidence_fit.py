@@ -119,7 +119,6 @@ def fit_evidence(
         state: of the training; what is there is gone on from.
         progress: bars on stderr.
         say: gets a line at each stage.
-
     """
     pictures = train.pictures
     sources = described(train.records, lesions, settings, progress=progress)

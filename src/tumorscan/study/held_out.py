@@ -55,12 +55,12 @@ def leave_one_out(catalog: Catalog, settings: Settings, only: Sequence[str] = ()
     """
     names = sorted({record.source for record in catalog.records})
     unknown = {name for joined in only for name in joined.split("+")} - set(names)
-    if unknown or len(names) < 2:
-        if len(names) < 2:
-            raise DataError(
-                f"there is one source only, {', '.join(names)}: add another, or leave out the folds of this "
-                "one with --within"
-            )
+    if len(names) < 2:
+        raise DataError(
+            f"there is one source only, {', '.join(names)}: add another, or leave out the folds of this "
+            "one with --within"
+        )
+    if unknown:
         raise DataError(
             f"there is no source {', '.join(sorted(unknown))}: the sources are {', '.join(names)}"
         )
