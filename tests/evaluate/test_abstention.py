@@ -42,6 +42,12 @@ def test_nothing_said_is_undefined_and_not_wrong():
     assert found.to_table()["figures"]["accuracy"]["value"] is None
 
 
+def test_tumors_alone_have_no_false_alarms_to_speak_of():
+    lines = answered([1, 1], [YES, YES], ["a", "b"]).lines()
+    assert [line.split()[-1] for line in lines if line.startswith("Others")] == ["undefined"]
+    assert not any("nan" in line for line in lines)
+
+
 def test_a_patient_is_drawn_whole():
     labels, groups = np.ones(60, int), np.repeat(np.arange(6), 10)
     verdicts = [UNSAID if group < 2 else YES for group in groups]

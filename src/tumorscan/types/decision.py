@@ -28,7 +28,10 @@ class Interval:
     level: float = 0.95
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        if np.isnan(self.value):
+            return "undefined"
+        reach = "no interval" if np.isnan(self.low) else f"{self.low:.3f}, {self.high:.3f}"
+        return f"{self.value:.3f} [{reach}]"
 
 
 @dataclass(frozen=True)
