@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tumorscan.config import AugmentSettings, EvidenceSettings, ImitateSettings, MoveSettings
+from tumorscan.config import AugmentSettings, EvidenceSettings, ImitateSettings, MoveSettings, StageSettings
 from tumorscan.data.examples import Examples, Source
 from tumorscan.data.phantom import draw_phantom
 
@@ -97,10 +97,13 @@ def test_what_an_example_is(place: int, row: int) -> None:
     assert made.weight == 0 or made.label == 1 or not (made.cells * made.cell_weights).any()
 
 
+def _left_alone(picture: np.ndarray, row: int) -> bool:
+    return any(np.array_equal(picture, one) for one in (PICTURES[row], PICTURES[row][:, ::-1]))
+
+
 def test_a_share_of_the_examples_is_mirrored_at_most() -> None:
     def left_alone(examples: Examples, place: int) -> bool:
-        made, row = examples.make(0, place, place % 12), PICTURES[place % 12]
-        return np.array_equal(made.picture, row) or np.array_equal(made.picture, row[:, ::-1])
+        return _left_alone(examples.make(0, place, place % 12).picture, place % 12)
 
     assert all(left_alone(_examples(as_it_is=1.0), place) for place in range(24))
     count = sum(left_alone(_examples(as_it_is=0.5), place) for place in range(60))
@@ -109,6 +112,20 @@ def test_a_share_of_the_examples_is_mirrored_at_most() -> None:
     plain = _examples().plain(2)
     assert np.array_equal(mirrored.cells, plain.cells[:, ::-1])
     assert np.array_equal(mirrored.cell_weights, plain.cell_weights[:, ::-1])
+
+
+def test_the_last_stage_leaves_all_alone_but_for_a_mirror() -> None:
+    stages = {
+        "head": StageSettings(0, 1e-3),
+        "upper": StageSettings(1, 1e-3),
+        "plain": StageSettings(2, 1e-3),
+    }
+    examples = _examples(**stages, whole=StageSettings(1, 1e-3))
+
+    def alone(epoch: int) -> bool:
+        return all(_left_alone(examples.make(epoch, place, place).picture, place) for place in range(12))
+
+    assert [alone(epoch) for epoch in range(5)] == [False, False, True, True, False]
 
 
 def test_a_tumor_without_a_box_teaches_by_its_label_alone() -> None:

@@ -24,7 +24,7 @@ from tumorscan.model.weights import fill, load_trunk_weights, named_weights
 
 keras = pytest.importorskip("keras")
 
-from tumorscan.model.evidence import _BEFORE, EvidenceTraining  # noqa: E402 - behind the skip
+from tumorscan.model.evidence import _BEFORE, STAGES, EvidenceTraining  # noqa: E402 - behind the skip
 from tumorscan.model.halve import halve, halved  # noqa: E402 - behind the skip
 
 pytestmark = pytest.mark.usefixtures("without_graphs")
@@ -38,6 +38,7 @@ SHORT = EvidenceSettings(
     head=StageSettings(1, 1e-3),
     upper=StageSettings(1, 1e-3),
     whole=StageSettings(2, 1e-3),
+    plain=StageSettings(1, 1e-3),
     imitate=ImitateSettings(**{one.name: 0.0 for one in fields(ImitateSettings)}),
 )
 
@@ -93,7 +94,7 @@ def test_the_stages_train_what_they_should() -> None:
     start = named_weights(training.network.layers)
     history = training.run()
     assert [(row.phase, row.epoch) for row in history] == [
-        ("head", 0), ("upper", 0), ("whole", 0), ("whole", 1)
+        ("head", 0), ("upper", 0), ("whole", 0), ("whole", 1), ("plain", 0)
     ]  # fmt: skip
     assert all(np.isfinite([row.loss, row.accuracy, row.auc]).all() for row in history)
     head = {"head_norm", "head_narrow", "head_around", "head_farther", "head_cells", "head_logit"}
@@ -101,6 +102,7 @@ def test_the_stages_train_what_they_should() -> None:
     assert _differ(seen[0][1], seen[1][1]) == head - {NORM} | {"conv6"}
     trunk = {f"{kind}{i}" for kind in ("conv", "norm") for i in range(1, 7)}
     assert _differ(seen[1][1], seen[2][1]) == head - {NORM} | trunk
+    assert _differ(seen[3][1], seen[4][1]) == head - {NORM} | {"conv6"}
     for name, values in seen[-1][1].items():
         if name.startswith("norm") and "moving" in name:
             assert np.array_equal(values, start[name]), "a norm of the trunk left inference mode"
@@ -108,11 +110,12 @@ def test_the_stages_train_what_they_should() -> None:
 
 
 @pytest.mark.slow
-def test_the_last_stage_keeps_the_running_mean() -> None:
+def test_the_stage_of_all_layers_keeps_the_running_mean() -> None:
     stages = {
         "head": StageSettings(0, 1e-3),
         "upper": StageSettings(0, 1e-3),
         "whole": StageSettings(1, 1e-2),
+        "plain": StageSettings(0, 1e-3),
     }
     mean = _training(InMemory(), replace(SHORT, averaging=0.9, **stages))
     last = _training(InMemory(), replace(SHORT, averaging=0.0, **stages))
@@ -125,11 +128,11 @@ def test_the_last_stage_keeps_the_running_mean() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("killed_after", [3, 4])
+@pytest.mark.parametrize("killed_after", [3, 5])
 def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(
     unbroken, tmp_path, monkeypatch, killed_after
 ):
-    """In the middle of the last stage, with its running mean; and when all is done."""
+    """In the middle of the stage with a running mean; and when all is done."""
     done, real = [], EvidenceTraining._keep
 
     def kill(self, stage, history):
@@ -163,7 +166,7 @@ def test_a_stage_begins_where_the_one_before_ended(unbroken, tmp_path) -> None:
     again = _training(Checkpoints(tmp_path), network=_network(seed=99))
     _same(again, again.run(), unbroken)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "history.json", "last-evidence-3.npz", "weights-3.npz"
+        "history.json", "last-evidence-4.npz", "weights-4.npz"
     ]  # fmt: skip
 
 
@@ -215,7 +218,7 @@ def test_a_fresh_norm_is_settled_on_what_it_gets() -> None:
 @pytest.mark.parametrize(
     ("changes", "cause"),
     [
-        ({name: StageSettings(0, 1e-3) for name in ("head", "upper", "whole")}, "there is nothing to train"),
+        ({name: StageSettings(0, 1e-3) for name in STAGES}, "there is nothing to train"),
         ({"batch": 16}, "an epoch of 8 pictures does not fill a batch of 16: raise evidence.pictures"),
         ({"top": "block9"}, "no layer of the trunk has a name that begins with evidence.top = 'block9'"),
     ],

@@ -122,7 +122,7 @@ class StageSettings:
 
 @dataclass(frozen=True)
 class EvidenceSettings:
-    """The training of an evidence head: the head alone, the top of the trunk, all layers.
+    """The training of an evidence head: the head alone, the top of the trunk, all layers, the top again.
 
     Attributes:
         pictures: examples of an epoch, dealt to sources and classes by their sizes to the power of `balance`.
@@ -137,7 +137,8 @@ class EvidenceSettings:
             empty ones of each picture to equal parts, with its hardest empty ones twice.
         hardest: share of a picture's empty cells that count as its hard negatives.
         as_it_is: share of the examples that are mirrored at most, with nothing else done to them.
-        head, upper, whole: the three stages.
+        head, upper, whole: the stages, in this order.
+        plain: a last one, of the same layers as `upper`, whose examples are all mirrored at most.
         moves, imitate: what else is done to training pictures.
     """
 
@@ -155,6 +156,7 @@ class EvidenceSettings:
     head: StageSettings = field(default_factory=lambda: StageSettings(2, 1e-3))
     upper: StageSettings = field(default_factory=lambda: StageSettings(5, 2e-4))
     whole: StageSettings = field(default_factory=lambda: StageSettings(1, 3e-5))
+    plain: StageSettings = field(default_factory=lambda: StageSettings(0, 2e-4))
     moves: MoveSettings = field(default_factory=MoveSettings)
     imitate: ImitateSettings = field(default_factory=ImitateSettings)
 
@@ -168,3 +170,8 @@ class EvidenceSettings:
         within(self, "image_weight", 0, 100)
         within(self, "hardest", 0.001, 1)
         within(self, "as_it_is", 0, 1)
+
+    def as_it_is_in(self, epoch: int) -> float:
+        """The share of an epoch's examples that are mirrored at most; epochs are counted over all stages."""
+        first = self.head.epochs + self.upper.epochs + self.whole.epochs
+        return 1.0 if first <= epoch < first + self.plain.epochs else self.as_it_is

@@ -122,7 +122,8 @@ class Examples:
         """The example at a place of an epoch, from the picture of a row."""
         rng = np.random.default_rng([self._settings.seed, epoch, place, 2])
         source = self._sources[row]
-        if np.random.default_rng([self._settings.seed, epoch, place, 3]).random() < self._settings.as_it_is:
+        lot = np.random.default_rng([self._settings.seed, epoch, place, 3]).random()
+        if lot < self._settings.as_it_is_in(epoch):
             example = self._mirrored(row, rng)
         else:
             draft = self._moved(row, rng)

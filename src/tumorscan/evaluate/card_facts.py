@@ -109,6 +109,7 @@ def _evidence_training(settings: Settings) -> list[str]:
             ("the head alone", evidence.head),
             (f"with {evidence.top}", evidence.upper),
             ("all layers", evidence.whole),
+            (f"with {evidence.top} again, on pictures mirrored at most,", evidence.plain),
         )
         if stage.epochs
     )
@@ -119,6 +120,7 @@ def _evidence_training(settings: Settings) -> list[str]:
         ),
         f"- Stages of {evidence.pictures} examples an epoch: {stages}.",
         f"- AdamW, batch {evidence.batch}, seed {evidence.seed}, weight decay {evidence.decay:g}.",
+        f"- Mirrored at most, share of the examples: {evidence.as_it_is:g}; of the others:",
         f"- Other scanners imitated, share of the pictures: {_settings(evidence.imitate)}.",
         f"- Lesions that change places, share of the pictures: {_settings(evidence.moves)}.",
     ]

@@ -1,4 +1,4 @@
-"""Training of an evidence head: the head alone, the top of the trunk, all layers; an epoch at a time.
+"""Training of an evidence head, an epoch at a time: itself, the trunk's top, all layers, the top again.
 
 Unlike the original's training, nothing is cached: every epoch sees pictures that were never seen
 before, and the trunk changes down to its first layer. The trunk's norms stay in inference mode while
@@ -30,7 +30,7 @@ from tumorscan.model.phase import bar_tick
 from tumorscan.model.schedule import Epoch
 from tumorscan.model.weights import fill, named_weights
 
-STAGES: Final = ("head", "upper", "whole")
+STAGES: Final = ("head", "upper", "whole", "plain")
 _SETTLED_ON: Final = 320
 _BEFORE: Final = 10**6
 """The epoch that the norm is settled on: none that trains."""
@@ -74,8 +74,8 @@ class EvidenceTraining:
     def run(self, *, progress: bool = False) -> list[Epoch]:
         """Train; the network then has the weights of the end.
 
-        In the last stage Keras's `fit` ends each epoch by putting the weights' running mean in their place:
-        that is what is judged, what the next epoch starts from, and what is kept.
+        In the stage of all layers Keras's `fit` ends each epoch by putting the weights' running mean in
+        their place: that is what is judged, what the next epoch starts from, and what is kept.
 
         Raises:
             SettingsError: all stages have 0 epochs, an epoch has fewer pictures than a batch, or no layer of
@@ -104,7 +104,8 @@ class EvidenceTraining:
                 f"{self.settings.batch}: raise evidence.pictures, or lower evidence.batch"
             )
         top, trunk = self.settings.top, trunk_layers(self.network)
-        if self.settings.upper.epochs and not any(one.name.startswith(top) for one in trunk):
+        tops = self.settings.upper.epochs + self.settings.plain.epochs
+        if tops and not any(one.name.startswith(top) for one in trunk):
             raise SettingsError(
                 f"no layer of the trunk has a name that begins with evidence.top = {top!r}; the last is "
                 f"{trunk[-1].name}"
@@ -175,7 +176,7 @@ class EvidenceTraining:
             rate,
             weight_decay=self.settings.decay,
             global_clipnorm=1.0,
-            use_ema=name == STAGES[-1],
+            use_ema=name == "whole",
             ema_momentum=self.settings.averaging,
         )
 
