@@ -38,7 +38,8 @@ SHORT = EvidenceSettings(
     head=StageSettings(1, 1e-3),
     upper=StageSettings(1, 1e-3),
     whole=StageSettings(2, 1e-3),
-    plain=StageSettings(1, 1e-3),
+    plain=StageSettings(2, 1e-3),
+    back=0.5,
     imitate=ImitateSettings(**{one.name: 0.0 for one in fields(ImitateSettings)}),
 )
 
@@ -94,7 +95,7 @@ def test_the_stages_train_what_they_should() -> None:
     start = named_weights(training.network.layers)
     history = training.run()
     assert [(row.phase, row.epoch) for row in history] == [
-        ("head", 0), ("upper", 0), ("whole", 0), ("whole", 1), ("plain", 0)
+        ("head", 0), ("upper", 0), ("whole", 0), ("whole", 1), ("plain", 0), ("plain", 1)
     ]  # fmt: skip
     assert all(np.isfinite([row.loss, row.accuracy, row.auc]).all() for row in history)
     head = {"head_norm", "head_narrow", "head_around", "head_farther", "head_cells", "head_logit"}
@@ -128,11 +129,23 @@ def test_the_stage_of_all_layers_keeps_the_running_mean() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("killed_after", [3, 5])
+def test_the_last_stage_goes_part_of_its_way_back() -> None:
+    stages = {name: StageSettings(0, 1e-3) for name in ("head", "upper", "whole")}
+    ends = {}
+    for back in (0.0, 0.25, 1.0):
+        training = _training(InMemory(), replace(SHORT, back=back, plain=StageSettings(1, 1e-2), **stages))
+        training.run()
+        ends[back] = named_weights(training.network.layers)["conv6/kernel"]
+    assert not np.allclose(ends[0.0], ends[1.0])
+    np.testing.assert_allclose(ends[0.25], 0.75 * ends[0.0] + 0.25 * ends[1.0], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed_after", [3, 5, 6])
 def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(
     unbroken, tmp_path, monkeypatch, killed_after
 ):
-    """In the middle of the stage with a running mean; and when all is done."""
+    """In the stage with a running mean; in the last one, which goes back to its begin; and when all is done."""
     done, real = [], EvidenceTraining._keep
 
     def kill(self, stage, history):
@@ -166,7 +179,7 @@ def test_a_stage_begins_where_the_one_before_ended(unbroken, tmp_path) -> None:
     again = _training(Checkpoints(tmp_path), network=_network(seed=99))
     _same(again, again.run(), unbroken)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "history.json", "last-evidence-4.npz", "weights-4.npz"
+        "history.json", "last-evidence-5.npz", "weights-5.npz"
     ]  # fmt: skip
 
 

@@ -60,6 +60,7 @@ _LATER: dict[str, Any] = {
     "evidence": {
         "as_it_is": 0.0,
         "plain": {"epochs": 0, "rate": 2e-4},
+        "back": 0.0,
         "moves": {one.name: 0.0 for one in fields(MoveSettings)},
         "imitate": {one.name: 0.0 for one in fields(ImitateSettings)},
     },

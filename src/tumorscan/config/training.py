@@ -139,6 +139,7 @@ class EvidenceSettings:
         as_it_is: share of the examples that are mirrored at most, with nothing else done to them.
         head, upper, whole: the stages, in this order.
         plain: a last one, of the same layers as `upper`, whose examples are all mirrored at most.
+        back: share of the weights' way through `plain` that is taken back at its end (Wortsman et al. 2022).
         moves, imitate: what else is done to training pictures.
     """
 
@@ -157,6 +158,7 @@ class EvidenceSettings:
     upper: StageSettings = field(default_factory=lambda: StageSettings(5, 2e-4))
     whole: StageSettings = field(default_factory=lambda: StageSettings(1, 3e-5))
     plain: StageSettings = field(default_factory=lambda: StageSettings(0, 2e-4))
+    back: float = 0.0
     moves: MoveSettings = field(default_factory=MoveSettings)
     imitate: ImitateSettings = field(default_factory=ImitateSettings)
 
@@ -170,6 +172,7 @@ class EvidenceSettings:
         within(self, "image_weight", 0, 100)
         within(self, "hardest", 0.001, 1)
         within(self, "as_it_is", 0, 1)
+        within(self, "back", 0, 1)
 
     def as_it_is_in(self, epoch: int) -> float:
         """The share of an epoch's examples that are mirrored at most; epochs are counted over all stages."""

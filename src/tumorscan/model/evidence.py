@@ -28,7 +28,7 @@ from tumorscan.model.network import head_layers, train_only, trunk_layers
 from tumorscan.model.onnx_graph import folded_norm
 from tumorscan.model.phase import bar_tick
 from tumorscan.model.schedule import Epoch
-from tumorscan.model.weights import fill, named_weights
+from tumorscan.model.weights import Named, fill, named_weights
 
 STAGES: Final = ("head", "upper", "whole", "plain")
 _SETTLED_ON: Final = 320
@@ -40,10 +40,23 @@ Judge = Callable[[], tuple[float, float, float]]
 
 @dataclass(frozen=True)
 class _Stage:
+    """One stage.
+
+    Attributes:
+        name: of it.
+        settings: of it.
+        first: number of its first epoch, counted over all stages.
+        trainer: of `EvidenceTraining._trainer`.
+        before: under which name the weights before it are kept.
+        began: those weights.
+    """
+
     name: str
     settings: StageSettings
     first: int
     trainer: Any
+    before: str
+    began: Named
 
 
 class EvidenceTraining:
@@ -118,9 +131,12 @@ class EvidenceTraining:
             settings: StageSettings = getattr(self.settings, name)
             last = first + settings.epochs
             if settings.epochs and (done < last or done == last == self._epochs):
+                before = f"weights-{first - 1}"
                 if done == first and done:
-                    fill(self.network.layers, self.state.read(f"weights-{done - 1}"), "weights")
-                yield _Stage(name, settings, first, self._trainer(name, settings))
+                    fill(self.network.layers, self.state.read(before), "weights")
+                under_way = name == "plain" and first < done < last
+                began = self.state.read(before) if under_way else named_weights(self.network.layers)
+                yield _Stage(name, settings, first, self._trainer(name, settings), before, began)
             first = last
 
     @property
@@ -142,7 +158,15 @@ class EvidenceTraining:
             fitted = trainer.fit(data, epochs=1, shuffle=False, verbose=0, callbacks=[tick]).history
         loss, accuracy, auc = (float(fitted[name][-1]) for name in ("loss", "image_accuracy", "image_auc"))
         rate = float(np.asarray(trainer.optimizer.learning_rate))
+        if stage.name == "plain" and epoch + 1 == stage.settings.epochs:
+            self._go_back(stage)
         return Epoch(stage.name, epoch, rate, loss, accuracy, auc, *self.judge())
+
+    def _go_back(self, stage: _Stage) -> None:
+        """Move the weights part of the way back to those of the stage's begin (Wortsman et al. 2022)."""
+        now, share = named_weights(self.network.layers), self.settings.back
+        moved = {name: values + share * (stage.began[name] - values) for name, values in now.items()}
+        fill(self.network.layers, moved, "weights")
 
     def _trainer(self, name: str, stage: StageSettings) -> Any:
         """The network with its trunk in inference mode, and what of it trains in a stage."""
@@ -218,12 +242,16 @@ class EvidenceTraining:
         number, ops = len(history) - 1, require("keras.ops", "train")
         arrays = {f"v{i}": ops.convert_to_numpy(v) for i, v in enumerate(_variables(stage.trainer))}
         self.state.write(f"last-evidence-{number}", arrays)
-        if stage.settings.epochs == history[-1].epoch + 1:
+        over = stage.settings.epochs == history[-1].epoch + 1
+        if over:
             # The next stage starts from here, also if it is killed while it writes its first epoch.
             self.state.write(f"weights-{number}", named_weights(self.network.layers))
+        elif stage.name == "plain":
+            self.state.write(stage.before, stage.began)
         self.state.write_history(history)
         self.state.drop(f"last-evidence-{number - 1}")
-        self.state.drop(f"weights-{stage.first - 1}")
+        if over or stage.name != "plain":
+            self.state.drop(stage.before)
 
     def _restore(self, stage: _Stage, number: int) -> None:
         kept = self.state.read(f"last-evidence-{number}")
