@@ -28,7 +28,7 @@ from tumorscan.model.network import head_layers, train_only, trunk_layers
 from tumorscan.model.onnx_graph import folded_norm
 from tumorscan.model.phase import bar_tick
 from tumorscan.model.schedule import Epoch
-from tumorscan.model.weights import Named, fill, named_weights
+from tumorscan.model.weights import fill, named_weights
 
 STAGES: Final = ("head", "upper", "whole", "plain")
 _SETTLED_ON: Final = 320
@@ -40,23 +40,15 @@ Judge = Callable[[], tuple[float, float, float]]
 
 @dataclass(frozen=True)
 class _Stage:
-    """One stage.
-
-    Attributes:
-        name: of it.
-        settings: of it.
-        first: number of its first epoch, counted over all stages.
-        trainer: of `EvidenceTraining._trainer`.
-        before: under which name the weights before it are kept.
-        began: those weights.
-    """
-
     name: str
     settings: StageSettings
     first: int
     trainer: Any
-    before: str
-    began: Named
+
+    @property
+    def before(self) -> str:
+        """The name under which the weights that it begins with are kept until it is over."""
+        return f"weights-{self.first - 1}"
 
 
 class EvidenceTraining:
@@ -131,12 +123,9 @@ class EvidenceTraining:
             settings: StageSettings = getattr(self.settings, name)
             last = first + settings.epochs
             if settings.epochs and (done < last or done == last == self._epochs):
-                before = f"weights-{first - 1}"
                 if done == first and done:
-                    fill(self.network.layers, self.state.read(before), "weights")
-                under_way = name == "plain" and first < done < last
-                began = self.state.read(before) if under_way else named_weights(self.network.layers)
-                yield _Stage(name, settings, first, self._trainer(name, settings), before, began)
+                    fill(self.network.layers, self.state.read(f"weights-{done - 1}"), "weights")
+                yield _Stage(name, settings, first, self._trainer(name, settings))
             first = last
 
     @property
@@ -150,6 +139,9 @@ class EvidenceTraining:
 
     def _epoch(self, stage: _Stage, epoch: int, *, progress: bool) -> Epoch:
         trainer = stage.trainer
+        if stage.name == "plain" and not self.state.has(stage.before):
+            # No stage was before it.
+            self.state.write(stage.before, named_weights(self.network.layers))
         self._reseed(trainer, stage.first + epoch)
         data = _batches(self.examples, stage.first + epoch, self.settings.batch)
         title = f"{stage.name} {epoch + 1} of {stage.settings.epochs}"
@@ -164,8 +156,9 @@ class EvidenceTraining:
 
     def _go_back(self, stage: _Stage) -> None:
         """Move the weights part of the way back to those of the stage's begin (Wortsman et al. 2022)."""
-        now, share = named_weights(self.network.layers), self.settings.back
-        moved = {name: values + share * (stage.began[name] - values) for name, values in now.items()}
+        began, share = self.state.read(stage.before), self.settings.back
+        now = named_weights(self.network.layers)
+        moved = {name: values + share * (began[name] - values) for name, values in now.items()}
         fill(self.network.layers, moved, "weights")
 
     def _trainer(self, name: str, stage: StageSettings) -> Any:
@@ -246,11 +239,9 @@ class EvidenceTraining:
         if over:
             # The next stage starts from here, also if it is killed while it writes its first epoch.
             self.state.write(f"weights-{number}", named_weights(self.network.layers))
-        elif stage.name == "plain":
-            self.state.write(stage.before, stage.began)
         self.state.write_history(history)
         self.state.drop(f"last-evidence-{number - 1}")
-        if over or stage.name != "plain":
+        if over:
             self.state.drop(stage.before)
 
     def _restore(self, stage: _Stage, number: int) -> None:
