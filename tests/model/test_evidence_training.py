@@ -24,7 +24,7 @@ from tumorscan.model.weights import fill, load_trunk_weights, named_weights
 
 keras = pytest.importorskip("keras")
 
-from tumorscan.model.evidence import _BEFORE, STAGES, EvidenceTraining  # noqa: E402 - behind the skip
+from tumorscan.model.evidence import _BEFORE, EvidenceTraining  # noqa: E402 - behind the skip
 from tumorscan.model.halve import halve, halved  # noqa: E402 - behind the skip
 
 pytestmark = pytest.mark.usefixtures("without_graphs")
@@ -231,7 +231,7 @@ def test_a_fresh_norm_is_settled_on_what_it_gets() -> None:
 @pytest.mark.parametrize(
     ("changes", "cause"),
     [
-        ({name: StageSettings(0, 1e-3) for name in STAGES}, "there is nothing to train"),
+        ({name: StageSettings(0, 1e-3) for name in EvidenceSettings().stages}, "there is nothing to train"),
         ({"batch": 16}, "an epoch of 8 pictures does not fill a batch of 16: raise evidence.pictures"),
         ({"top": "block9"}, "no layer of the trunk has a name that begins with evidence.top = 'block9'"),
     ],

@@ -174,7 +174,16 @@ class EvidenceSettings:
         within(self, "as_it_is", 0, 1)
         within(self, "back", 0, 1)
 
+    @property
+    def stages(self) -> dict[str, StageSettings]:
+        """All stages by name, in the order in which they are trained."""
+        return {"head": self.head, "upper": self.upper, "whole": self.whole, "plain": self.plain}
+
+    @property
+    def epochs(self) -> int:
+        """Of all stages."""
+        return sum(stage.epochs for stage in self.stages.values())
+
     def as_it_is_in(self, epoch: int) -> float:
         """The share of an epoch's examples that are mirrored at most; epochs are counted over all stages."""
-        first = self.head.epochs + self.upper.epochs + self.whole.epochs
-        return 1.0 if first <= epoch < first + self.plain.epochs else self.as_it_is
+        return 1.0 if self.epochs - self.plain.epochs <= epoch < self.epochs else self.as_it_is

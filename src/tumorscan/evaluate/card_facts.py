@@ -102,17 +102,20 @@ def _two_phases(settings: Settings) -> list[str]:
 
 def _evidence_training(settings: Settings) -> list[str]:
     model, evidence = settings.model, settings.evidence
+    trained = {
+        "head": "the head alone",
+        "upper": f"with {evidence.top}",
+        "whole": "all layers",
+        "plain": f"with {evidence.top} again, on pictures mirrored at most,",
+    }
     gathered = f"mean of the {model.highest} highest" if model.highest else "smooth maximum of the"
     stages = ", ".join(
-        f"{what} {stage.epochs} epoch{'' if stage.epochs == 1 else 's'} at {stage.rate:g}"
-        for what, stage in (
-            ("the head alone", evidence.head),
-            (f"with {evidence.top}", evidence.upper),
-            ("all layers", evidence.whole),
-            (f"with {evidence.top} again, on pictures mirrored at most,", evidence.plain),
-        )
+        f"{trained[name]} {stage.epochs} epoch{'' if stage.epochs == 1 else 's'} at {stage.rate:g}"
+        for name, stage in evidence.stages.items()
         if stage.epochs
     )
+    if evidence.plain.epochs and evidence.back:
+        stages += f"; then {evidence.back:.0%} of the way through the last one taken back"
     return [
         (
             f"- Network: {model.trunk} to {model.cut or 'its last layer'}, dense {model.dense}, dropout "
@@ -120,7 +123,7 @@ def _evidence_training(settings: Settings) -> list[str]:
         ),
         f"- Stages of {evidence.pictures} examples an epoch: {stages}.",
         f"- AdamW, batch {evidence.batch}, seed {evidence.seed}, weight decay {evidence.decay:g}.",
-        f"- Mirrored at most, share of the examples: {evidence.as_it_is:g}; of the others:",
+        f"- Examples that are mirrored at most: {evidence.as_it_is:.0%}. The others are changed as follows.",
         f"- Other scanners imitated, share of the pictures: {_settings(evidence.imitate)}.",
         f"- Lesions that change places, share of the pictures: {_settings(evidence.moves)}.",
     ]

@@ -30,7 +30,6 @@ from tumorscan.model.phase import bar_tick
 from tumorscan.model.schedule import Epoch
 from tumorscan.model.weights import fill, named_weights
 
-STAGES: Final = ("head", "upper", "whole", "plain")
 _SETTLED_ON: Final = 320
 _BEFORE: Final = 10**6
 """The epoch that the norm is settled on: none that trains."""
@@ -101,7 +100,7 @@ class EvidenceTraining:
         return history
 
     def _refuse_idleness(self) -> None:
-        if not self._epochs:
+        if not self.settings.epochs:
             raise SettingsError("all stages of the training have 0 epochs: there is nothing to train")
         if not self._steps:
             raise SettingsError(
@@ -119,18 +118,13 @@ class EvidenceTraining:
     def _stages(self, done: int) -> Iterator[_Stage]:
         """The stages that are not over yet, each built when the one before it is."""
         first = 0
-        for name in STAGES:
-            settings: StageSettings = getattr(self.settings, name)
+        for name, settings in self.settings.stages.items():
             last = first + settings.epochs
-            if settings.epochs and (done < last or done == last == self._epochs):
+            if settings.epochs and (done < last or done == last == self.settings.epochs):
                 if done == first and done:
                     fill(self.network.layers, self.state.read(f"weights-{done - 1}"), "weights")
                 yield _Stage(name, settings, first, self._trainer(name, settings))
             first = last
-
-    @property
-    def _epochs(self) -> int:
-        return sum(getattr(self.settings, name).epochs for name in STAGES)
 
     @property
     def _steps(self) -> int:
