@@ -278,7 +278,9 @@ def test_info(capsys, tiny_bundle):
     assert main(["info", "--json"]) == 0
     assert "original" in json.loads(capsys.readouterr().out)["presets"]
     assert main(["info", "--model", str(tiny_bundle)]) == 0
-    assert "screening" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[lines.index("operating_points:") + 1] == "  name: screening"
+    assert any(line.startswith("  sensitivity: ") for line in lines)
 
 
 def test_start_is_light():

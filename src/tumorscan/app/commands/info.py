@@ -17,6 +17,7 @@ DESCRIPTION = """\
 Without --model: version, presets, trunks and which extras are installed. With --model: what the bundle
 says of itself, after its files were verified."""
 
+_WIDTH = 100
 _EXTRAS = {"original": "skimage", "train": "keras", "app": "gradio", "openvino": "openvino"}
 
 
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the table."""
     table = _of_bundle(options.model) if options.model else _of_installation()
-    emit(options, table, "\n".join(f"{key}: {_text(value)}" for key, value in table.items()))
+    emit(options, table, "\n".join(_outline(table)))
     return 0
 
 
@@ -55,11 +56,32 @@ def _of_bundle(path: Path) -> dict[str, Any]:
     return describe(read_bundle(path).manifest)
 
 
-def _text(value: Any) -> str:
+def _outline(table: dict[str, Any], margin: str = "") -> list[str]:
+    """A nested table as indented lines: what fits beside its key stands there."""
+    lines = []
+    for key, value in table.items():
+        beside = f"{margin}{key}: {_beside(value)}"
+        inside = value if isinstance(value, list) else [value]
+        if len(beside) <= _WIDTH or not any(isinstance(one, dict) for one in inside):
+            lines.append(beside)
+            continue
+        lines.append(f"{margin}{key}:")
+        for i, one in enumerate(inside):
+            lines += [""] * (i > 0)
+            lines += _outline(one, f"{margin}  ") if isinstance(one, dict) else [f"{margin}  {_beside(one)}"]
+    return lines
+
+
+def _beside(value: Any) -> str:
+    """A value in one line; an interval as everywhere else."""
+    if isinstance(value, dict) and value.keys() >= {"value", "low", "high", "method"}:
+        from tumorscan.jsonable import interval_from
+
+        return str(interval_from(value))
     if isinstance(value, dict):
-        return ", ".join(
-            f"{key} {'yes' if one is True else 'no' if one is False else one}" for key, one in value.items()
-        )
+        return ", ".join(f"{key} {_beside(one)}" for key, one in value.items())
     if isinstance(value, list):
-        return ", ".join(map(_text, value))
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+        return ", ".join(map(_beside, value))
+    if value is None or isinstance(value, bool):
+        return {True: "yes", False: "no", None: "none"}[value]
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
