@@ -27,7 +27,11 @@ from tumorscan.types import Interval
 
 SOURCES: Final = ("figshare.csv", "kaggle253", "no_tumor/alzheimer", "no_tumor/healthy", "no_tumor/sartaj")
 UNSEEN: Final = "kaggle253"
-SHORT: Final = ("train.mixed_precision=true", "evidence.upper.epochs=0", "evidence.whole.epochs=0")
+SHORT: Final = (
+    "train.mixed_precision=true",
+    "evidence.head.epochs=2",
+    *(f"evidence.{stage}.epochs=0" for stage in ("upper", "whole", "plain")),
+)
 BASE: Final = "as shipped"
 LOOKS: Final = tuple(f"evidence.imitate.{one.name}=0" for one in fields(ImitateSettings))
 
@@ -72,7 +76,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the study")
     parser.add_argument("--arms", nargs="+", default=[arm.name for arm in ARMS], help="these only")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of every arm")
-    parser.add_argument("--whole", action="store_true", help="all stages of the training: 20 minutes an arm")
+    parser.add_argument("--whole", action="store_true", help="all stages of the training: 45 minutes an arm")
     given = parser.parse_args()
     chosen = [arm for arm in ARMS if arm.name in {BASE, *given.arms}]
     unknown = set(given.arms) - {arm.name for arm in ARMS}

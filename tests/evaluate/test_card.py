@@ -54,7 +54,7 @@ def test_it_says_what_the_bundle_says(full: Bundle) -> None:
     ("name", "said", "unsaid"),
     [
         ("original", "Frozen trunk: at most 20 epochs", "Stages"),
-        ("evidence", "the head alone 2 epochs at 0.001, with conv4 5 epochs at 0.0002", "Frozen trunk"),
+        ("evidence", "the head alone 1 epoch at 0.001, with conv4 14 epochs at 0.0003", "Frozen trunk"),
         ("evidence", "a logit a cell, mean of the 8 highest cells", "one logit"),
         ("evidence", "The weights at the end: tuned phase", "Chosen by"),
         ("evidence", "t2 0.3", "class weights"),

@@ -254,6 +254,7 @@ SHORT = [
     "--set", "model.trunk=Small", "--set", "model.cut=", "--set", "model.dense=8",
     "--set", "prepare.frame.size=64", "--set", "evidence.pictures=16", "--set", "evidence.batch=8",
     "--set", "evidence.head.epochs=1", "--set", "evidence.upper.epochs=1", "--set", "evidence.whole.epochs=1",
+    "--set", "evidence.plain.epochs=0",
     "--set", "decide.calibration=temperature", "--set", "split.calibration=0.3",
 ]  # fmt: skip
 

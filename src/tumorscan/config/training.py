@@ -153,12 +153,12 @@ class EvidenceSettings:
     image_weight: float = 0.3
     cells: Literal["mean", "halves"] = "halves"
     hardest: float = 0.05
-    as_it_is: float = 0.0
-    head: StageSettings = field(default_factory=lambda: StageSettings(2, 1e-3))
-    upper: StageSettings = field(default_factory=lambda: StageSettings(5, 2e-4))
+    as_it_is: float = 0.5
+    head: StageSettings = field(default_factory=lambda: StageSettings(1, 1e-3))
+    upper: StageSettings = field(default_factory=lambda: StageSettings(14, 3e-4))
     whole: StageSettings = field(default_factory=lambda: StageSettings(1, 3e-5))
-    plain: StageSettings = field(default_factory=lambda: StageSettings(0, 2e-4))
-    back: float = 0.0
+    plain: StageSettings = field(default_factory=lambda: StageSettings(3, 2e-4))
+    back: float = 0.5
     moves: MoveSettings = field(default_factory=MoveSettings)
     imitate: ImitateSettings = field(default_factory=ImitateSettings)
 
