@@ -39,7 +39,7 @@ WEIGHTS ?= ../shared/weights/resnet50v2_imagenet_conv1_conv4.npz
 RUN     ?= runs/default
 SEED    ?= 1
 
-train-default: env ## the shipped model's training again, from the pictures in DATA: 13 to 50 minutes on two cores, resumable
+train-default: env ## the shipped model's training again, from the pictures in DATA: 50 minutes to two hours on two cores, resumable
 	$(BIN)/tumorscan train $(DATA)/figshare.csv $(DATA)/kaggle253 $(DATA)/no_tumor --preset evidence \
 	  --weights $(WEIGHTS) --test-where fold=5 --set evidence.seed=$(SEED) --out $(RUN)
 	$(BIN)/tumorscan gate $(RUN) --fit $(RUN)/split.csv --negatives $(DATA)/not_brain_mri
