@@ -39,7 +39,9 @@ PICTURES, SOURCES = _drawn()
 
 def _examples(sources=SOURCES, augment=LIVELY, **more) -> Examples:
     pictures = PICTURES[np.arange(len(sources)) % len(PICTURES)]
-    return Examples(pictures, sources, GRID, augment, replace(EvidenceSettings(pictures=10, as_it_is=0.0), **more))
+    return Examples(
+        pictures, sources, GRID, augment, replace(EvidenceSettings(pictures=10, as_it_is=0.0), **more)
+    )
 
 
 @settings(max_examples=40)
