@@ -33,7 +33,7 @@ from tumorscan.evaluate.intervals import exact_binomial
 from tumorscan.evaluate.metrics import auc_over_groups
 from tumorscan.jsonable import plain_interval
 from tumorscan.read.files import list_files
-from tumorscan.study.opened import look_key
+from tumorscan.study.opened import count_look
 
 HERE = Path(__file__).resolve().parent
 SHIPPED = environments.ROOT / "src" / "tumorscan" / "bundles" / "default"
@@ -147,8 +147,7 @@ def _count_looks(bundle: Any, sets: Sequence[Set]) -> None:
     try:
         for one in sets:
             if one.key:
-                name, digest = one.key.split("\n")
-                bundle = bundle.count_look(look_key(bundle.manifest.looks, name, digest))
+                bundle, _ = count_look(bundle, *one.key.split("\n"))
     except (BundleError, EnvironmentProblem, OSError) as error:
         raise SystemExit(f"a look cannot be counted, so nothing was looked at: {error}") from error
 

@@ -14,6 +14,7 @@ from PIL import Image
 from tumorscan.app.cli import main
 from tumorscan.data.phantom_study import draw_study
 from tumorscan.errors import SettingsError
+from tumorscan.evaluate.card import card_text
 from tumorscan.model.bundle import read_bundle
 from tumorscan.study.opened import Trial
 from tumorscan.study.volumes import measure_patients, measure_volumes
@@ -73,7 +74,9 @@ def test_volumes_are_measured_reported_and_counted_as_a_look(
     assert main([*arguments, "--json"]) == 0
     table = json.loads(capsys.readouterr().out)
     assert table["patients"] == 3
-    assert list(read_bundle(bundle).manifest.looks.values()) == [2]
+    manifest = read_bundle(bundle).manifest
+    assert list(manifest.looks.values()) == [2]
+    assert (bundle / "card.md").read_text(encoding="utf-8") == card_text(manifest)
 
 
 @pytest.mark.slow
@@ -85,7 +88,9 @@ def test_slices_by_patient_say_what_their_volumes_would(
     assert (table["volumes"], table["patients"]) == (3, 3)
     assert table["facts"]["Slices"] == "taken as 5 mm apart"
     assert (bundle.parent / "patients" / "slices" / "volumes.csv").is_file()
-    assert list(read_bundle(bundle).manifest.looks.values()) == [1]
+    manifest = read_bundle(bundle).manifest
+    assert list(manifest.looks.values()) == [1]
+    assert (bundle / "card.md").read_text(encoding="utf-8") == card_text(manifest)
 
 
 @pytest.mark.parametrize("paths", [["folder"], ["one.csv", "two.csv"]])

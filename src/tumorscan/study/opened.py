@@ -15,6 +15,7 @@ from tumorscan.data.records import Record
 from tumorscan.detect.detector import Detector, load_detector
 from tumorscan.detect.engines import AUTO
 from tumorscan.errors import SettingsError
+from tumorscan.evaluate.card import write_card
 from tumorscan.evaluate.report import point_facts
 from tumorscan.model.bundle import Bundle
 from tumorscan.study.external_leaks import LeakCheck
@@ -134,6 +135,26 @@ class Listed:
         return list(self.rows)
 
 
+def count_look(bundle: Bundle, name: str, sha256: str) -> tuple[Bundle, str]:
+    """Count a look at a set, in the bundle and on its card.
+
+    Args:
+        bundle: whose look it is.
+        name: of the set.
+        sha256: of its pictures.
+
+    Returns:
+        The bundle as it now stands on disk, and the name under which it counts the set.
+
+    Raises:
+        EnvironmentProblem: the count cannot be written.
+    """
+    key = look_key(bundle.manifest.looks, name, sha256)
+    bundle = bundle.count_look(key)
+    write_card(bundle)
+    return bundle, key
+
+
 def look_key(looks: Mapping[str, int], name: str, sha256: str) -> str:
     """Under what a bundle counts its looks at a set: an older name of the same pictures, else a new one."""
     mark = f"sha256:{sha256[:16]}"
@@ -149,8 +170,7 @@ def _count_looks(bundle: Bundle, sets: Sequence[ExternalSet]) -> tuple[Bundle, t
     """Count a look at each set in the bundle; returns the bundle as it now stands on disk, and the looks."""
     looks = []
     for one in sets:
-        key = look_key(bundle.manifest.looks, one.name, one.sha256)
-        bundle = bundle.count_look(key)
+        bundle, key = count_look(bundle, one.name, one.sha256)
         looks.append(Look(one, key, bundle.manifest.looks[key]))
     return bundle, tuple(looks)
 
