@@ -3,7 +3,7 @@
     python benchmarks/ablations.py --data ../shared/data --weights WEIGHTS.npz --out runs/ablations
 
 Every arm is the preset `evidence` with one thing changed, trained without Kaggle253 and tested on it. To
-keep an arm at a few minutes the trunk stays as it is (only the stage `head` trains, in bfloat16), unless
+keep an arm at a few minutes the trunk stays as it is (two epochs of the stage `head` alone, in bfloat16), unless
 --whole is given; `--set prepare.frame.size=160` makes it three. What is done is not done again, so it can
 be stopped, and given more arms later.
 """
@@ -32,7 +32,7 @@ SHORT: Final = (
     "evidence.head.epochs=2",
     *(f"evidence.{stage}.epochs=0" for stage in ("upper", "whole", "plain")),
 )
-BASE: Final = "as shipped"
+BASE: Final = "nothing changed"
 LOOKS: Final = tuple(f"evidence.imitate.{one.name}=0" for one in fields(ImitateSettings))
 
 
