@@ -3,9 +3,9 @@
     python benchmarks/ablations.py --data ../shared/data --weights WEIGHTS.npz --out runs/ablations
 
 Every arm is the preset `evidence` with one thing changed, trained without Kaggle253 and tested on it. To
-keep an arm at a few minutes the trunk stays as it is (two epochs of the stage `head` alone, in bfloat16), unless
---whole is given; `--set prepare.frame.size=160` makes it three. What is done is not done again, so it can
-be stopped, and given more arms later.
+keep an arm at a few minutes the trunk stays as it is (two epochs of the stage `head` alone, in bfloat16),
+unless --whole is given; `--set prepare.frame.size=160` makes it three. What is done is not done again, so
+it can be stopped, and given more arms later.
 """
 
 from __future__ import annotations
