@@ -33,7 +33,7 @@ from tumorscan.evaluate.intervals import exact_binomial
 from tumorscan.evaluate.metrics import auc_over_groups
 from tumorscan.jsonable import plain_interval
 from tumorscan.read.files import list_files
-from tumorscan.study.opened import count_look
+from tumorscan.study.opened import count_looks
 
 HERE = Path(__file__).resolve().parent
 SHIPPED = environments.ROOT / "src" / "tumorscan" / "bundles" / "default"
@@ -49,14 +49,14 @@ class Set:
         files: of the pictures.
         labels: 1 for a tumor, 0 for none; all 0 where there is no brain either.
         groups: names of what belongs together, for the bootstrap.
-        key: under which a look is counted; empty where none is.
+        sha256: of its pictures, under which a look is counted; empty where none is.
     """
 
     name: str
     files: tuple[Path, ...]
     labels: tuple[int, ...]
     groups: tuple[str, ...]
-    key: str = ""
+    sha256: str = ""
 
 
 def main() -> None:
@@ -123,7 +123,7 @@ def _set(path: Path, where: Mapping[str, str], limit: int) -> Set:
         tuple(record.file for record in records),
         tuple(int(record.label == "tumor") for record in records),
         tuple(record.patient or record.group for record in records),
-        f"{found.name}\n{found.sha256}",
+        found.sha256,
     )
 
 
@@ -145,9 +145,7 @@ def _some(every: Sequence[Any], limit: int) -> list[Any]:
 
 def _count_looks(bundle: Any, sets: Sequence[Set]) -> None:
     try:
-        for one in sets:
-            if one.key:
-                bundle, _ = count_look(bundle, *one.key.split("\n"))
+        count_looks(bundle, [(one.name, one.sha256) for one in sets if one.sha256])
     except (BundleError, EnvironmentProblem, OSError) as error:
         raise SystemExit(f"a look cannot be counted, so nothing was looked at: {error}") from error
 

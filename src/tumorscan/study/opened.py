@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,7 +71,9 @@ class Trial:
         sets = _distinct([read_set(Path(path), self.where, progress=self.progress) for path in self.paths])
         records = joined(sets)
         warnings = tuple(self.leak_check(records)) if self.leak_check else ()
-        bundle, looks = _count_looks(detector.bundle, sets)
+        bundle, keys = count_looks(detector.bundle, [(one.name, one.sha256) for one in sets])
+        counts = bundle.manifest.looks
+        looks = tuple(Look(one, key, counts[key]) for one, key in zip(sets, keys, strict=True))
         return Opened(bundle, looks, records, warnings)
 
     def folder(self, kind: str, opened: Opened) -> Path:
@@ -135,24 +137,25 @@ class Listed:
         return list(self.rows)
 
 
-def count_look(bundle: Bundle, name: str, sha256: str) -> tuple[Bundle, str]:
-    """Count a look at a set, in the bundle and on its card.
+def count_looks(bundle: Bundle, sets: Iterable[tuple[str, str]]) -> tuple[Bundle, tuple[str, ...]]:
+    """Count a look at each set, in the bundle and on its card.
 
     Args:
-        bundle: whose look it is.
-        name: of the set.
-        sha256: of its pictures.
+        bundle: whose looks they are.
+        sets: the name of each, and the SHA-256 of its pictures.
 
     Returns:
-        The bundle as it now stands on disk, and the name under which it counts the set.
+        The bundle as it now stands on disk, and the names under which it counts the sets.
 
     Raises:
-        EnvironmentProblem: the count cannot be written.
+        EnvironmentProblem: a count cannot be written.
     """
-    key = look_key(bundle.manifest.looks, name, sha256)
-    bundle = bundle.count_look(key)
+    keys = []
+    for name, sha256 in sets:
+        keys.append(look_key(bundle.manifest.looks, name, sha256))
+        bundle = bundle.count_look(keys[-1])
     write_card(bundle)
-    return bundle, key
+    return bundle, tuple(keys)
 
 
 def look_key(looks: Mapping[str, int], name: str, sha256: str) -> str:
@@ -164,15 +167,6 @@ def look_key(looks: Mapping[str, int], name: str, sha256: str) -> str:
 def _distinct(sets: Sequence[ExternalSet]) -> tuple[ExternalSet, ...]:
     """A set named twice is looked at once."""
     return tuple({one.sha256: one for one in reversed(sets)}.values())[::-1]
-
-
-def _count_looks(bundle: Bundle, sets: Sequence[ExternalSet]) -> tuple[Bundle, tuple[Look, ...]]:
-    """Count a look at each set in the bundle; returns the bundle as it now stands on disk, and the looks."""
-    looks = []
-    for one in sets:
-        bundle, key = count_look(bundle, one.name, one.sha256)
-        looks.append(Look(one, key, bundle.manifest.looks[key]))
-    return bundle, tuple(looks)
 
 
 def drawn(records: Sequence[Record], most: int, seed: int) -> tuple[Record, ...]:

@@ -15,7 +15,7 @@ from tumorscan.detect.volume import RULE, find_volume
 from tumorscan.errors import SettingsError
 from tumorscan.evaluate.report import point_facts
 from tumorscan.evaluate.volumes import Measured, volume_figures
-from tumorscan.study.opened import Trial, count_look
+from tumorscan.study.opened import Trial, count_looks
 from tumorscan.study.volumes_report import write_volumes
 from tumorscan.study.volumes_result import VolumesResult
 
@@ -44,7 +44,7 @@ def measure_volumes(trial: Trial, *, seed: int = 1) -> VolumesResult:
     path = _one_csv(trial.paths)
     detector = trial.detector()
     cases, sha256 = volume_cases(path)
-    bundle, key = count_look(detector.bundle, path.stem, sha256)
+    bundle, (key,) = count_looks(detector.bundle, [(path.stem, sha256)])
     facts = [
         (f"Volumes of {path.stem}", f"{len(cases)}; look number {bundle.manifest.looks[key]}"),
         *_model_facts(detector),
