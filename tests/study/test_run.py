@@ -10,11 +10,13 @@ from tumorscan.config import read_settings
 from tumorscan.data.split import PARTS, read_split
 from tumorscan.detect.detector import load_detector
 from tumorscan.errors import BundleError, DataError, SettingsError
+from tumorscan.evaluate.card import card_text
 from tumorscan.model import phase as phase_module
 from tumorscan.model.bundle import read_bundle
 from tumorscan.model.weights import read_npz
 from tumorscan.prepare.pipeline import prepare
 from tumorscan.read import read_scan
+from tumorscan.study import evaluation as evaluation_module
 from tumorscan.study.decision import fit_operating_point
 from tumorscan.study.evaluation import evaluate_run
 from tumorscan.study.part import load_part
@@ -132,6 +134,19 @@ def test_evaluate_writes_everything(phantom_run):
     assert manifest.looks["test"] == before + 1
     assert "roc_auc" in manifest.metrics["test"]
     assert "roc_auc" in result.to_text()
+
+
+def test_a_look_that_was_cut_short_stands_on_the_card(phantom_run, monkeypatch):
+    def kill(*_args, **_more):
+        raise KeyboardInterrupt
+
+    before = read_bundle(phantom_run).manifest.looks.get("test", 0)
+    monkeypatch.setattr(evaluation_module, "evaluate", kill)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_run(phantom_run)
+    bundle = read_bundle(phantom_run)
+    assert bundle.manifest.looks["test"] == before + 1
+    assert (bundle.folder / "card.md").read_text(encoding="utf-8") == card_text(bundle.manifest)
 
 
 def test_test_pictures_are_opened_by_evaluate_only(phantoms, short_settings, tmp_path, monkeypatch):

@@ -57,6 +57,7 @@ def evaluate_run(
     detector = load_detector(run, operating_point=operating_point)
     settings = bundle.manifest.settings
     bundle = bundle.count_look("test")
+    write_card(bundle)  # a run that is killed from here on has been looked at
     part = load_part(split.parts["test"], settings, progress=progress)
     say(f"measuring {bundle.manifest.title} on {len(part.records)} pictures")
     probabilities = detector.probabilities(part.pictures)
