@@ -16,11 +16,12 @@ from tumorscan.app.cli import main
 from tumorscan.data.catalog import build_catalog
 from tumorscan.errors import DataError, SettingsError
 from tumorscan.evaluate.card import card_text
+from tumorscan.model import bundle as bundle_module
 from tumorscan.model.bundle import Manifest, read_bundle, write_bundle
 from tumorscan.study import external
 from tumorscan.study.controls import NoControls, control_records
 from tumorscan.study.external import evaluate_external
-from tumorscan.study.opened import Trial, look_key
+from tumorscan.study.opened import Trial, count_looks, look_key
 
 NONE = NoControls("left out of this test")
 HEAD = "file,label,patient,source,plane,fold\n"
@@ -131,6 +132,26 @@ def test_looks_are_counted_by_content(bundle: Path, table: Path, monkeypatch: py
     assert sorted(manifest.looks.values()) == [1, 3]
     assert set(manifest.metrics) == set(manifest.looks)
     assert (bundle / "card.md").read_text(encoding="utf-8") == card_text(manifest)
+
+
+def test_looks_at_several_sets_are_counted_in_one_write(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Path] = []
+
+    def write_once(path: Path, text: str) -> None:
+        assert not written, "a second write may fail, and leave some sets counted and others not"
+        written.append(path)
+        path.write_text(text, encoding="utf-8")
+
+    monkeypatch.setattr(bundle_module, "atomic_write_text", write_once)
+    counted, keys = count_looks(
+        read_bundle(bundle), [("one", "a" * 64), ("two", "b" * 64), ("again", "a" * 64)]
+    )
+    one, two = f"one sha256:{'a' * 16}", f"two sha256:{'b' * 16}"
+    assert keys == (one, two, one)
+    assert counted.manifest.looks == read_bundle(bundle).manifest.looks == {one: 2, two: 1}
+    assert (bundle / "card.md").read_text(encoding="utf-8") == card_text(counted.manifest)
 
 
 def test_an_older_name_is_kept_for_the_same_pictures() -> None:

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import threading
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -144,10 +145,11 @@ class Bundle:
         except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, BundleError) as error:
             raise BundleError(f"{path}: {wrong} ({error}): {again}") from error
 
-    def count_look(self, test_set: str) -> Bundle:
-        """Record that a test set was opened; returns the bundle as it now stands on disk."""
-        looks = {**self.manifest.looks, test_set: self.manifest.looks.get(test_set, 0) + 1}
-        return self._rewrite(replace(self.manifest, looks=looks))
+    def count_look(self, *test_sets: str) -> Bundle:
+        """Record that test sets were opened, all or none; returns the bundle as it now stands on disk."""
+        looks = Counter(self.manifest.looks)
+        looks.update(test_sets)
+        return self._rewrite(replace(self.manifest, looks=dict(looks)))
 
     def record_metrics(self, test_set: str, metrics: Mapping[str, Any]) -> Bundle:
         """Keep what was measured on a test set; returns the bundle as it now stands on disk."""

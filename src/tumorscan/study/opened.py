@@ -138,7 +138,7 @@ class Listed:
 
 
 def count_looks(bundle: Bundle, sets: Iterable[tuple[str, str]]) -> tuple[Bundle, tuple[str, ...]]:
-    """Count a look at each set, in the bundle and on its card.
+    """Count a look at each set, all or none, in the bundle and on its card.
 
     Args:
         bundle: whose looks they are.
@@ -148,20 +148,20 @@ def count_looks(bundle: Bundle, sets: Iterable[tuple[str, str]]) -> tuple[Bundle
         The bundle as it now stands on disk, and the names under which it counts the sets.
 
     Raises:
-        EnvironmentProblem: a count cannot be written.
+        EnvironmentProblem: bundle or card cannot be written.
     """
-    keys = []
+    keys: list[str] = []
     for name, sha256 in sets:
-        keys.append(look_key(bundle.manifest.looks, name, sha256))
-        bundle = bundle.count_look(keys[-1])
+        keys.append(look_key([*bundle.manifest.looks, *keys], name, sha256))
+    bundle = bundle.count_look(*keys)
     write_card(bundle)
     return bundle, tuple(keys)
 
 
-def look_key(looks: Mapping[str, int], name: str, sha256: str) -> str:
-    """Under what a bundle counts its looks at a set: an older name of the same pictures, else a new one."""
+def look_key(known: Iterable[str], name: str, sha256: str) -> str:
+    """Under what a bundle counts its looks at a set: a name known of the same pictures, else a new one."""
     mark = f"sha256:{sha256[:16]}"
-    return next((key for key in looks if key.endswith(mark)), f"{name} {mark}")
+    return next((key for key in known if key.endswith(mark)), f"{name} {mark}")
 
 
 def _distinct(sets: Sequence[ExternalSet]) -> tuple[ExternalSet, ...]:
